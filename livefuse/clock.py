@@ -1,0 +1,116 @@
+"""Time: the clock that everything reads, the marks a frame collects on its way, and percentiles of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+
+class Clock(Protocol):
+    """Nanoseconds from an arbitrary origin that never go backwards."""
+
+    def now_ns(self) -> int: ...
+
+    def wait_until(self, deadline_ns: int, stop: threading.Event) -> bool:
+        """Sleep until `deadline_ns`; False at once when `stop` is set."""
+        ...
+
+
+class MonotonicClock:
+    """The machine's monotonic clock."""
+
+    def now_ns(self) -> int:
+        return time.monotonic_ns()
+
+    def wait_until(self, deadline_ns: int, stop: threading.Event) -> bool:
+        while (left := deadline_ns - time.monotonic_ns()) > 0:
+            if stop.wait(left / 1e9):
+                return False
+        return not stop.is_set()
+
+
+class ManualClock:
+    """A clock that moves only when told to, or when somebody waits on it: sessions under test run in no time."""
+
+    def __init__(self, now_ns: int = 0) -> None:
+        self._now_ns = now_ns
+        self._lock = threading.Lock()
+
+    def now_ns(self) -> int:
+        with self._lock:
+            return self._now_ns
+
+    def advance(self, by_ns: int) -> None:
+        with self._lock:
+            self._now_ns += by_ns
+
+    def wait_until(self, deadline_ns: int, stop: threading.Event) -> bool:
+        with self._lock:
+            self._now_ns = max(self._now_ns, deadline_ns)
+        return not stop.is_set()
+
+
+class LatencyTrace:
+    """The instants of one frame, from the scheduled capture to the sink's hand-over.
+
+    Each mark ends the stage of its name, so stage times sum to the total by construction.
+    """
+
+    __slots__ = ("marks", "start_ns")
+
+    def __init__(self, start_ns: int) -> None:
+        self.start_ns = start_ns
+        self.marks: list[tuple[str, int]] = []
+
+    def mark(self, stage: str, now_ns: int) -> None:
+        self.marks.append((stage, now_ns))
+
+    def fork(self) -> LatencyTrace:
+        """A copy for one sink: its own waiting and writing must not show up in another sink's record."""
+        copy = LatencyTrace(self.start_ns)
+        copy.marks = list(self.marks)
+        return copy
+
+    @property
+    def total_ns(self) -> int:
+        return self.marks[-1][1] - self.start_ns if self.marks else 0
+
+    def stages_ns(self) -> dict[str, int]:
+        stages: dict[str, int] = {}
+        before = self.start_ns
+        for stage, at in self.marks:
+            stages[stage] = stages.get(stage, 0) + at - before
+            before = at
+        return stages
+
+
+class Reservoir:
+    """The last `capacity` values of a measure, in fixed memory, with the all-time count and maximum."""
+
+    def __init__(self, capacity: int = 4096) -> None:
+        self._values = np.zeros(capacity, np.float64)
+        self.count = 0
+        self.maximum = 0.0
+
+    def add(self, value: float) -> None:
+        self._values[self.count % len(self._values)] = value
+        self.count += 1
+        self.maximum = max(self.maximum, value)
+
+    def recent(self, n: int | None = None) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """The values held, oldest first; the last `n` of them if given."""
+        size = len(self._values)
+        if self.count <= size:
+            values = self._values[: self.count]
+        else:
+            values = np.roll(self._values, -(self.count % size))
+        return values.copy() if n is None else values[-n:].copy()
+
+    def percentiles(self, ps: Sequence[float] = (50, 95, 99)) -> list[float]:
+        """Linear-interpolated percentiles of what is held; zeros while nothing is."""
+        held = self._values[: min(self.count, len(self._values))]
+        return [float(v) for v in np.percentile(held, list(ps))] if len(held) else [0.0] * len(ps)
