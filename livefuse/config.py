@@ -1,0 +1,184 @@
+"""One frozen value says what a session does. TOML files, CLI flags, the environment and HTTP bodies all decode to it."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from livefuse.errors import BadValue, ConfigError, UnknownKey
+
+Ground = Literal["self", "licence", "public-domain", "synthetic"]
+Fraction01 = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """Frozen; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class IdentityConfig(Section):
+    """The face to put on. Without a ground for consent it is refused."""
+
+    photo: str = Field("", description="photo of the identity; `synthetic:SEED` draws one")
+    consent: Ground | None = Field(None, description="self, licence, public-domain or synthetic")
+    by: str = Field("", description="who says so; the user's login name when empty")
+    face: int | None = Field(
+        None, ge=0, description="which face of the photo, counted from the left; needed if unclear"
+    )
+
+
+class DetectConfig(Section):
+    """Finding faces."""
+
+    model: str = Field("yunet", description="recipe of the detector")
+    size: int = Field(320, ge=128, le=1280, description="longer side of the detector's input, px")
+    every: int = Field(1, ge=1, le=30, description="run the detector on every n-th frame; the tracker predicts between")
+    threshold: Fraction01 = Field(0.6, description="least score of a face")
+    max_faces: int = Field(8, ge=1, le=64, description="most faces followed at once")
+
+
+class TrackConfig(Section):
+    """Following faces over time."""
+
+    faces: Literal["one", "all"] = Field("one", description="swap the locked face only, or every face")
+    hold_frames: int = Field(6, ge=0, le=120, description="frames a face that the detector lost is still swapped")
+    min_hits: int = Field(2, ge=1, le=30, description="detections in a row before a new face is swapped")
+    smooth: bool = Field(True, description="One-Euro filter on boxes and landmarks")
+    lock_seconds: float = Field(
+        2.0, ge=0, description="how long the locked face may be away before another may take over"
+    )
+
+
+class SwapConfig(Section):
+    """Replacing the face."""
+
+    model: str = Field("mesh", description="swapper: `mesh` needs no learned weights")
+    keep_mouth: bool = Field(True, description="keep the target's own mouth interior")
+    keep_eyes: bool = Field(False, description="keep the target's own eyes")
+    seam: Fraction01 = Field(0.5, description="softness of the seam, 0 hard to 1 wide")
+    colour: Fraction01 = Field(1.0, description="how far colour and light follow the target")
+    fade_frames: int = Field(5, ge=0, le=60, description="frames over which a swap fades in and out")
+
+
+class PrivacyConfig(Section):
+    """What leaves when a face was not swapped."""
+
+    mode: Literal["closed", "open"] = Field("closed", description="closed: never the real face; open: pass it through")
+    cover: Literal["blur", "hold", "slate"] = Field(
+        "blur", description="what stands in: blur, last good picture, slate"
+    )
+    slate: str = Field("", description="picture for the slate; a plain one when empty")
+
+
+class OverlayConfig(Section):
+    """What is drawn over the picture."""
+
+    enabled: bool = Field(False, description="latency overlay")
+    badge: bool = Field(True, description='visible "synthetic" badge')
+
+
+class LiveConfig(Section):
+    """Real-time behaviour."""
+
+    deadline_ms: float = Field(100.0, gt=0, description="a frame older than this is dropped before it costs anything")
+    stall_ms: float = Field(500.0, gt=0, description="after this long without a frame, outputs get the slate")
+    reconnect: bool = Field(True, description="reconnect a live source that fails")
+    reconnect_max_s: float = Field(10.0, gt=0, description="longest wait between two attempts")
+
+
+class OutputConfig(Section):
+    """Encoder settings of file and network sinks; a sink URL's own options win."""
+
+    codec: str = Field("h264", description="h264, hevc or copy-like names that FFmpeg knows")
+    crf: int = Field(18, ge=0, le=51, description="quality of files, lower is better")
+    preset: str = Field("veryfast", description="x264 preset")
+    bitrate: str = Field("", description="e.g. 4M: for network sinks; empty picks by size")
+
+
+class Config(Section):
+    """A session."""
+
+    source: str = Field("synthetic:1280x720@30", description="source URL")
+    sinks: tuple[str, ...] = Field(("null:",), description="sink URLs")
+    backend: Literal["auto", "cpu", "null"] = Field("auto", description="device that works on pixels")
+    seconds: float | None = Field(None, gt=0, description="stop after this long; endless when absent")
+    stats: str = Field("", description="write the record of the run to this JSON file")
+    threads: int = Field(0, ge=0, le=256, description="threads of the model runtime; 0 lets it choose")
+    identity: IdentityConfig = IdentityConfig()
+    detect: DetectConfig = DetectConfig()
+    track: TrackConfig = TrackConfig()
+    swap: SwapConfig = SwapConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
+    overlay: OverlayConfig = OverlayConfig()
+    live: LiveConfig = LiveConfig()
+    output: OutputConfig = OutputConfig()
+
+
+def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read a TOML file; `overrides` are dotted keys (`privacy.mode`) that win over it.
+
+    Raises: ConfigError, UnknownKey, BadValue.
+    """
+    path = Path(path)
+    try:
+        tree = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}", hint="check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}", hint="`configs/` has files to start from") from error
+    return make_config(tree, overrides, origin=str(path))
+
+
+def make_config(
+    tree: Mapping[str, Any], overrides: Mapping[str, Any] | None = None, *, origin: str = "flags"
+) -> Config:
+    """Decode nested mappings to a Config. Raises: UnknownKey, BadValue."""
+    merged: dict[str, Any] = {key: dict(value) if isinstance(value, Mapping) else value for key, value in tree.items()}
+    for dotted, value in (overrides or {}).items():
+        section, _, key = dotted.rpartition(".")
+        target = merged.setdefault(section, {}) if section else merged
+        target[key] = value
+    try:
+        return Config.model_validate(merged)
+    except ValidationError as error:
+        raise _explained(error, origin) from error
+
+
+def _explained(error: ValidationError, origin: str) -> ConfigError:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    dotted = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(dotted, known_keys(), n=1, cutoff=0.5)
+        hint = f"did you mean `{near[0]}`?" if near else "known keys: " + ", ".join(known_keys())
+        return UnknownKey(f"{origin}: unknown key `{dotted}`", hint=hint)
+    return BadValue(f"{origin}: {dotted} = {first['input']!r}: {first['msg']}", hint=_description(path))
+
+
+def known_keys() -> list[str]:
+    """Every key as `name` or `section.name`."""
+    keys = []
+    for name, info in Config.model_fields.items():
+        inner = info.annotation
+        if isinstance(inner, type) and issubclass(inner, Section):
+            keys += [f"{name}.{key}" for key in inner.model_fields]
+        else:
+            keys.append(name)
+    return keys
+
+
+def _description(path: list[str]) -> str:
+    model: Any = Config
+    text = ""
+    for part in path:
+        info = getattr(model, "model_fields", {}).get(part)
+        if info is None:
+            break
+        text, model = info.description or "", info.annotation
+    return text

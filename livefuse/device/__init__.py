@@ -1,0 +1,1 @@
+"""Arrays, streams and kernels: where pixels are worked on."""

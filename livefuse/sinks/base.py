@@ -1,0 +1,43 @@
+"""What a sink is. `open_sink` in `livefuse.sinks` turns a URL into one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+from livefuse.frame import Colour, HostFrame, PixelFormat
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What a session will hand to its sinks; fixed for the session's life."""
+
+    width: int
+    height: int
+    fps: Fraction
+    format: PixelFormat
+    colour: Colour
+
+
+class Sink(Protocol):
+    """A running output. All calls come from the sink's own thread, in order: open, write..., then close or abort."""
+
+    name: str
+    """Short and unique within a session; counters carry it."""
+
+    def open(self, info: StreamInfo) -> None:
+        """Make the output ready. Raises: SinkError."""
+        ...
+
+    def write(self, frame: HostFrame) -> None:
+        """Take one frame; pts_ns strictly increases. May block. Raises: SinkError."""
+        ...
+
+    def close(self) -> None:
+        """Finish: flush encoders, put the finished file under its name."""
+        ...
+
+    def abort(self) -> None:
+        """Give up: release everything and leave nothing half-written."""
+        ...

@@ -1,0 +1,40 @@
+"""What a source is. `open_source` in `livefuse.source` turns a URL into one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+from livefuse.frame import Colour, HostFrame, PixelFormat
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What a source will deliver.
+
+    `live` sources set their own pace and may be reconnected; others are read as fast as asked and paced by the session
+    when it runs in real time. `frames` is 0 when unknown.
+    """
+
+    url: str
+    width: int
+    height: int
+    fps: Fraction
+    format: PixelFormat
+    colour: Colour
+    live: bool
+    frames: int = 0
+    duration_ns: int = 0
+
+
+class Source(Protocol):
+    """A running video source. Used by one thread, except `close`, which may come from another and wakes `read`."""
+
+    info: SourceInfo
+
+    def read(self) -> HostFrame | None:
+        """The next frame, None at the end. Blocks. Raises: SourceLost when a live source fails or stalls."""
+        ...
+
+    def close(self) -> None: ...
