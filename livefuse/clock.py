@@ -104,11 +104,9 @@ class Reservoir:
     def recent(self, n: int | None = None) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """The values held, oldest first; the last `n` of them if given."""
         size = len(self._values)
-        if self.count <= size:
-            values = self._values[: self.count]
-        else:
-            values = np.roll(self._values, -(self.count % size))
-        return values.copy() if n is None else values[-n:].copy()
+        turn = self.count % size if self.count > size else 0
+        values = np.roll(self._values, -turn)[: min(self.count, size)]
+        return values if n is None else values[-n:]
 
     def percentiles(self, ps: Sequence[float] = (50, 95, 99)) -> list[float]:
         """Linear-interpolated percentiles of what is held; zeros while nothing is."""

@@ -73,7 +73,7 @@ def plane_shapes(format: PixelFormat, height: int, width: int) -> tuple[tuple[in
     return (height, width), chroma, chroma
 
 
-def blank_frame(format: PixelFormat, height: int, width: int, colour: Colour = Colour()) -> HostFrame:  # noqa: A002, B008
+def blank_frame(format: PixelFormat, height: int, width: int, colour: Colour = Colour()) -> HostFrame:  # noqa: A002
     """A black frame that owns its planes."""
     shapes = plane_shapes(format, height, width)
     planes = [np.empty(shape, np.uint8) for shape in shapes]

@@ -158,7 +158,7 @@ def _is_shift(to_crop: F32) -> bool:
 
 def _halved(inverse: F32) -> F32:
     """The same map onto chroma planes: their first sample is centred between luma 0 and 1."""
-    half = np.array(inverse, np.float32) / 2
+    half: F32 = np.asarray(inverse / 2, np.float32)
     half[:, 2] -= 0.25
     return half
 

@@ -1,0 +1,1 @@
+"""Hop 3: landmarks, templates and the crops cut along them."""

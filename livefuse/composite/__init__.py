@@ -1,0 +1,1 @@
+"""Hop 6: masks, paste, privacy, overlay and the mark that comes last."""

@@ -1,0 +1,1 @@
+"""Hop 2: finding faces and following them."""

@@ -1,0 +1,1 @@
+"""Hop 7: where frames go. `open_sink(url)` is the door."""

@@ -1,0 +1,1 @@
+"""Hop 1: where frames come from. `open_source(url)` is the door."""

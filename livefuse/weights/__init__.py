@@ -1,0 +1,1 @@
+"""Model files: recipes, the store that fetches and verifies them."""
