@@ -26,7 +26,9 @@ LivefuseError
 │   ├── ModelMissing       LF0501
 │   ├── ModelCorrupt       LF0502
 │   ├── RecipeInvalid      LF0503
-│   └── DownloadFailed     LF0504
+│   ├── DownloadFailed     LF0504
+│   ├── StoreUnwritable    LF0505
+│   └── LicenceNotAccepted LF0506
 ├── EngineError            LF0600  exit 5
 │   └── EngineFailed       LF0601
 └── SessionError           LF0700  exit 1
@@ -222,6 +224,20 @@ class DownloadFailed(ModelError):
     """A model could not be downloaded from any of its addresses. What arrived is kept, the next pull resumes there."""
 
     code = "LF0504"
+
+
+class StoreUnwritable(ModelError):
+    """The folder of models cannot be written: it is read-only, the disk is full, or another process holds it.
+    `LIVEFUSE_HOME` moves all of livefuse's folders elsewhere."""
+
+    code = "LF0505"
+
+
+class LicenceNotAccepted(ModelError):
+    """The model may be used for non-commercial purposes only, and nobody has accepted that on this machine yet.
+    `livefuse models pull NAME --accept-licence` does so once."""
+
+    code = "LF0506"
 
 
 class EngineError(LivefuseError):
