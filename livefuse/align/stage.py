@@ -1,0 +1,119 @@
+"""The alignment stage: landmarks of the chosen faces, and one crop for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from livefuse.align.region import face_region
+from livefuse.align.smooth import Smoother
+from livefuse.align.templates import five_points, transform_points
+from livefuse.config import TrackConfig
+from livefuse.device.base import Backend, Lane, Picture
+from livefuse.frame import F32, Crop, Crops, Faces
+
+_ACCEPT, _REFUSE = 0.45, 0.30  # mean confidence of landmarks
+_MIN_RUN_FRAMES = 5
+_AGREE = 0.6  # eye distances that the previous landmarks may be off the tracker's points
+_FORGET_FRAMES = 30
+
+
+class Landmarker(Protocol):
+    """Places landmarks on faces."""
+
+    def __call__(self, lane: Lane, picture: Picture, points: F32, previous: F32 | None = None) -> tuple[F32, F32]:
+        """Shapes: points (N, 5, 2), previous (N, 66, 2) or None -> landmarks (N, 66, 2), confidence (N, 66)."""
+        ...
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is known of one track: its last landmarks, and whether it looked like a face."""
+
+    landmarks: F32
+    is_face: bool
+    run: int = 0
+    unseen: int = 0
+
+    def judge(self, confidence: float) -> bool:
+        """Hysteresis in level and in time: no verdict lasts shorter than it takes to be seen as flicker."""
+        self.run += 1
+        verdict = confidence >= (_REFUSE if self.is_face else _ACCEPT)
+        if verdict != self.is_face and self.run >= _MIN_RUN_FRAMES:
+            self.is_face, self.run = verdict, 0
+        return self.is_face
+
+
+class Align:
+    """Gives each chosen face its landmarks and cuts its region out of the frame.
+
+    A face whose landmarks say that it is none gets no crop: what happens to it then is the privacy cover's matter.
+    """
+
+    def __init__(self, landmarker: Landmarker, backend: Backend, track: TrackConfig) -> None:
+        self._landmarker, self._backend = landmarker, backend
+        self._smoother = Smoother() if track.smooth else None
+        self._memory: dict[int, _Memory] = {}
+
+    def __call__(self, lane: Lane, picture: Picture, faces: Faces, t_ns: int) -> Crops:
+        chosen = np.flatnonzero(faces.chosen)
+        self._forget()
+        if not len(chosen):
+            return []
+        ids = [int(i) for i in faces.ids[chosen]]
+        points = faces.points[chosen]
+        landmarks, confidence = self._landmarker(lane, picture, points, self._previous(ids, points))
+        crops: Crops = []
+        for i, track in enumerate(ids):
+            steady = self._follow(track, landmarks[i], confidence[i], t_ns)
+            if steady is not None:
+                crops.append(self._cut(lane, picture, track, steady, len(crops)))
+        return crops
+
+    def _previous(self, ids: list[int], points: F32) -> F32:
+        previous = np.full((len(ids), 66, 2), np.nan, np.float32)
+        for i, track in enumerate(ids):
+            memory = self._memory.get(track)
+            if memory is not None and memory.is_face and agrees(memory.landmarks, points[i]):
+                previous[i] = memory.landmarks
+        return previous
+
+    def _follow(self, track: int, landmarks: F32, confidence: F32, t_ns: int) -> F32 | None:
+        """Steady landmarks, or None where there is no face."""
+        level = float(confidence.mean())
+        memory = self._memory.get(track)
+        if memory is None:
+            memory = self._memory[track] = _Memory(landmarks, level >= _ACCEPT)
+        memory.unseen = 0
+        is_face = memory.judge(level)
+        if level >= _REFUSE:  # below it the landmarks mean nothing: the last good ones stay for the frames of doubt
+            if self._smoother is not None:
+                landmarks = self._smoother(track, landmarks, confidence, t_ns)
+            memory.landmarks = landmarks
+        return memory.landmarks if is_face else None
+
+    def _forget(self) -> None:
+        for track in list(self._memory):
+            self._memory[track].unseen += 1
+            if self._memory[track].unseen > _FORGET_FRAMES:
+                del self._memory[track]
+        if self._smoother is not None:
+            self._smoother.keep(self._memory)
+
+    def _cut(self, lane: Lane, picture: Picture, track: int, landmarks: F32, index: int) -> Crop:
+        to_crop, (height, width) = face_region(landmarks, picture.width, picture.height)
+        image = lane.buffer(f"crop.{index}", (height, width, 3))
+        self._backend.warp(lane, picture, to_crop, image)
+        inside = transform_points(to_crop, landmarks)
+        return Crop(track, image, to_crop, five_points(inside), inside)
+
+
+def agrees(landmarks: F32, points: npt.NDArray[np.float32]) -> bool:
+    """Whether landmarks and five points show the same face at the same place. Shapes: (66, 2), (5, 2)."""
+    ours = five_points(landmarks)
+    spread, theirs = (float(np.linalg.norm(p - p.mean(axis=0), axis=1).mean()) for p in (ours, points))
+    off = float(np.linalg.norm(ours.mean(axis=0) - points.mean(axis=0)))
+    return off < _AGREE * max(spread, theirs) and 0.6 < spread / max(theirs, 1e-6) < 1.6
