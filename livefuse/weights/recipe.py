@@ -1,0 +1,160 @@
+"""A recipe says everything that code needs to know of one model. Recipes are data (TOML): no code branches on a name."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from livefuse.errors import ModelMissing, RecipeInvalid
+from livefuse.paths import find_paths
+
+Kind = Literal["detector", "landmarker", "recogniser", "matte", "swapper", "enhancer"]
+IdentityKind = Literal["none", "embedding", "converted", "image"]
+Template = Literal[
+    "arcface_112_v1", "arcface_112_v2", "arcface_128", "dfl_whole_face", "ffhq_512", "mtcnn_512", "styleganex_384"
+]
+Triple = tuple[float, float, float]
+PlainName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+def _public_address(url: str) -> str:
+    parts = urlsplit(url)
+    loopback = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if not parts.hostname or not (parts.scheme == "https" or loopback):
+        raise ValueError("must be an https:// address")
+    return url
+
+
+Address = Annotated[str, AfterValidator(_public_address)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tensor(_Table):
+    """A named input or output of the graph; a string in the shape is a dynamic axis."""
+
+    name: str = Field(min_length=1)
+    shape: tuple[int | str, ...]
+    dtype: Literal["float32", "float16", "float64", "int64"] = "float32"
+
+
+class Normalisation(_Table):
+    """What the model's image input expects: `(pixel * scale - mean) / std`, pixel 0..255, means in `order`."""
+
+    order: Literal["rgb", "bgr"]
+    scale: float = Field(1.0, gt=0)
+    mean: Triple = (0.0, 0.0, 0.0)
+    std: Triple = (1.0, 1.0, 1.0)
+
+    def affine(self) -> tuple[Triple, Triple]:
+        """The same as one multiplication and one addition per channel: `pixel * gain + offset`."""
+        gain = [self.scale / std for std in self.std]
+        offset = [-mean / std for mean, std in zip(self.mean, self.std, strict=True)]
+        return (gain[0], gain[1], gain[2]), (offset[0], offset[1], offset[2])
+
+
+class Recipe(_Table):
+    """One model: where it comes from, what it may be used for, and what goes in and out."""
+
+    name: PlainName
+    aliases: tuple[PlainName, ...] = ()
+    kind: Kind
+    description: str = Field(min_length=1)
+    file: PlainName
+    urls: tuple[Address, ...] = Field(min_length=1)
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    bytes: int = Field(gt=0)
+    licence: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+ ()-]*$")]
+    licence_url: Address
+    non_commercial: bool
+    inputs: tuple[Tensor, ...] = Field(min_length=1)
+    outputs: tuple[Tensor, ...] = Field(min_length=1)
+    normalisation: Normalisation
+    template: Template | None = None
+    crop_px: int | None = Field(None, ge=16, le=4096)
+    identity: IdentityKind = "none"
+
+    @model_validator(mode="after")
+    def _aligned_models_have_a_template(self) -> Recipe:
+        if self.kind in ("recogniser", "swapper") and (self.template is None or self.crop_px is None):
+            raise ValueError(f"a {self.kind} needs `template` and `crop_px`")
+        return self
+
+
+def builtin_folder() -> Path:
+    """Recipes that come with livefuse: inside the installed package, or `engines/recipes` of a checkout."""
+    installed = Path(__file__).parent / "builtin"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "engines" / "recipes"
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Parse one file; its name must be the recipe's. Raises: RecipeInvalid."""
+    try:
+        tree = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise RecipeInvalid(f"cannot read the recipe {path}: {error.strerror}", hint="check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeInvalid(f"{path} is not valid TOML: {error}", hint="compare it with a built-in recipe") from error
+    try:
+        recipe = Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise _explained(error, path) from error
+    if recipe.name != path.stem:
+        raise RecipeInvalid(f"{path}: name = {recipe.name!r}", hint=f"the file's name asks for {path.stem!r}")
+    return recipe
+
+
+def all_recipes(user_folder: Path | None = None) -> dict[str, Recipe]:
+    """Every recipe by name: the built-in ones, then the user's own, which win. Raises: RecipeInvalid."""
+    user = find_paths().recipes if user_folder is None else user_folder
+    files = sorted(builtin_folder().glob("*.toml")) + (sorted(user.glob("*.toml")) if user.is_dir() else [])
+    return {recipe.name: recipe for recipe in map(read_recipe, files)}
+
+
+def load_recipe(name: str) -> Recipe:
+    """The recipe of that name or alias. Raises: ModelMissing for an unknown name, RecipeInvalid."""
+    return pick_recipe(name, all_recipes())
+
+
+def pick_recipe(name: str, recipes: dict[str, Recipe]) -> Recipe:
+    """Choose by name, else by alias. Raises: ModelMissing naming the nearest names."""
+    if name in recipes:
+        return recipes[name]
+    by_alias = {alias: recipe for recipe in recipes.values() for alias in recipe.aliases}
+    if name in by_alias:
+        return by_alias[name]
+    near = difflib.get_close_matches(name, [*recipes, *by_alias], n=3, cutoff=0.4)
+    hint = "did you mean " + " or ".join(f"`{n}`" for n in near) + "?" if near else "known: " + ", ".join(recipes)
+    raise ModelMissing(f"no recipe is called {name!r}", hint=hint + " `livefuse models list` shows all")
+
+
+def _explained(error: ValidationError, path: Path) -> RecipeInvalid:
+    first = error.errors()[0]
+    parts = [str(part) for part in first["loc"]]
+    key = ".".join(parts)
+    if first["type"] == "extra_forbidden":
+        siblings = _keys(parts[:-1])
+        near = difflib.get_close_matches(parts[-1], siblings, n=1, cutoff=0.5)
+        hint = f"did you mean `{near[0]}`?" if near else "known keys here: " + ", ".join(siblings)
+        return RecipeInvalid(f"{path}: unknown key `{key}`", hint=hint)
+    if first["type"] == "missing":
+        return RecipeInvalid(f"{path}: `{key}` is missing", hint="every built-in recipe shows how it is written")
+    shown = f"{key} = {first['input']!r}: " if key else ""
+    return RecipeInvalid(f"{path}: {shown}{first['msg']}", hint="compare it with a built-in recipe")
+
+
+def _keys(parts: list[str]) -> list[str]:
+    """Keys of the table that `parts` lead to; list indices are passed over."""
+    model: Any = Recipe
+    for part in parts:
+        if not part.isdigit():
+            annotation = model.model_fields[part].annotation
+            model = next((a for a in (annotation, *get_args(annotation)) if hasattr(a, "model_fields")), Recipe)
+    return list(model.model_fields)
