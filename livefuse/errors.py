@@ -11,7 +11,8 @@ LivefuseError
 │   ├── SourceLost         LF0204
 │   ├── SourceStalled      LF0205
 │   ├── EmptySource        LF0206
-│   └── UnsupportedPicture LF0207
+│   ├── UnsupportedPicture LF0207
+│   └── SourceDenied       LF0208
 ├── SinkError              LF0300  exit 6
 │   ├── SinkUnwritable     LF0301
 │   ├── DiskFull           LF0302
@@ -32,7 +33,8 @@ LivefuseError
 ├── EngineError            LF0600  exit 5
 │   └── EngineFailed       LF0601
 └── SessionError           LF0700  exit 1
-    └── StageFailed        LF0701
+    ├── StageFailed        LF0701
+    └── Interrupted        LF0702  exit 130
 
 Only `cli` exits the process; everything else raises one of these. A message says what happened and the value;
 the hint says what to do about it.
@@ -131,6 +133,13 @@ class UnsupportedPicture(SourceError):
     16384 px a side."""
 
     code = "LF0207"
+
+
+class SourceDenied(SourceError):
+    """The file, camera or stream exists, but may not be opened: no permission (on Linux cameras belong to the group
+    `video`), wrong credentials, or another program holds the camera."""
+
+    code = "LF0208"
 
 
 class SinkError(LivefuseError):
@@ -263,3 +272,9 @@ class StageFailed(SessionError):
     privacy is closed) and counted."""
 
     code = "LF0701"
+
+
+class Interrupted(SessionError):
+    """A file job was stopped before its end. Nothing was written: an output appears only when it is complete."""
+
+    code, exit_code = "LF0702", 130

@@ -1,0 +1,1 @@
+"""What `livefuse bench` measures, callable from tests and scripts as well."""

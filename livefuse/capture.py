@@ -1,0 +1,126 @@
+"""The capture thread: reads a source, keeps time, reconnects, and hands stamped frames on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from livefuse.clock import Clock, LatencyTrace
+from livefuse.config import LiveConfig
+from livefuse.errors import LivefuseError, SourceError, SourceLost
+from livefuse.frame import HostFrame
+from livefuse.mailbox import Mailbox
+from livefuse.source.base import Source
+from livefuse.source.pacing import Pacer
+from livefuse.stats import Stats
+
+log = logging.getLogger("livefuse")
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A frame and the trace that began at its scheduled capture."""
+
+    frame: HostFrame
+    trace: LatencyTrace
+
+
+class Capture(threading.Thread):
+    """Ends, and closes its outbox, when the source ends, fails for good, has run `seconds`, or `halt` is called.
+
+    `reopen` makes a fresh source after a loss; without it a loss is the end. `realtime` paces sources that do not pace
+    themselves. pts continue over reconnections: the new source starts where the session's clock stands.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        outbox: Mailbox[Captured],
+        clock: Clock,
+        live: LiveConfig,
+        stats: Stats,
+        *,
+        realtime: bool,
+        seconds: float | None = None,
+        reopen: Callable[[], Source] | None = None,
+    ) -> None:
+        super().__init__(name="livefuse-capture", daemon=True)
+        self.error: Exception | None = None
+        self._source, self._outbox, self._clock, self._live, self._stats = source, outbox, clock, live, stats
+        self._paced = realtime and not source.info.live
+        self._limit_ns = None if seconds is None else round(seconds * 1e9)
+        self._reopen = reopen if live.reconnect and source.info.live else None
+        self._halted = threading.Event()
+        self._pacer = Pacer()
+        self._period_ns = round(1e9 / source.info.fps) if source.info.fps else 0
+        self._seq = 0
+        self._opened_ns = 0
+        self._shift_ns = 0
+
+    def halt(self) -> None:
+        """End soon; wakes a blocked read."""
+        self._halted.set()
+        self._source.close()
+
+    def run(self) -> None:
+        self._opened_ns = self._clock.now_ns()
+        try:
+            while not self._halted.is_set() and self._step():
+                pass
+        except Exception as error:
+            if not self._halted.is_set():
+                self.error = error
+        finally:
+            self._outbox.close()
+            self._source.close()
+
+    def _step(self) -> bool:
+        try:
+            frame = self._source.read()
+        except SourceLost as error:
+            if self._halted.is_set() or self._reopen is None:
+                raise
+            return self._reconnect(self._reopen, error)
+        if frame is None:
+            return False
+        if self._shift_ns:
+            frame = replace(frame, pts_ns=frame.pts_ns + self._shift_ns)
+        if self._limit_ns is not None and frame.pts_ns >= self._limit_ns:
+            return False
+        return self._hand_on(frame)
+
+    def _hand_on(self, frame: HostFrame) -> bool:
+        due_ns = self._clock.now_ns()
+        if self._paced:
+            due_ns = self._pacer.due_ns(frame.pts_ns, due_ns, self._period_ns)
+            if not self._clock.wait_until(due_ns, self._halted):
+                return False
+        trace = LatencyTrace(due_ns)
+        self._seq += 1
+        self._stats.capture()
+        stamped = frame.stamped(seq=self._seq, scheduled_ns=due_ns)
+        trace.mark("capture", self._clock.now_ns())
+        self._outbox.put(Captured(stamped, trace))
+        return True
+
+    def _reconnect(self, reopen: Callable[[], Source], error: SourceError) -> bool:
+        wait_s = 0.5
+        reason: LivefuseError = error
+        while True:
+            log.warning("source lost (%s); trying again in %.1f s", reason.message, wait_s)
+            if self._halted.wait(wait_s):
+                return False
+            try:
+                self._source.close()
+                self._source = reopen()
+            except SourceError as again:
+                reason, wait_s = again, min(wait_s * 2, self._live.reconnect_max_s)
+                continue
+            if self._halted.is_set():
+                self._source.close()
+                return False
+            self._shift_ns = self._clock.now_ns() - self._opened_ns
+            self._stats.reconnected()
+            return True

@@ -1,0 +1,1 @@
+"""argv -> Config -> Session. Results go to standard output, everything else to standard error."""

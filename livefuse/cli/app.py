@@ -1,0 +1,89 @@
+"""The command tree, and the one place where errors become words and exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+import typer
+
+from livefuse import __version__
+from livefuse.cli import bench, demo, models, run, swap, system
+from livefuse.errors import LivefuseError
+
+_EPILOG = (
+    "Exit codes: 0 ok, 1 failure, 2 usage or configuration, 3 source, 4 model, identity or consent, "
+    "5 device, 6 sink, 130 interrupted."
+)
+
+app = typer.Typer(
+    name="livefuse",
+    help="Swap the face of a consenting person in live video, every millisecond measured and shown.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"livefuse {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Say more on standard error."),
+) -> None:
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="livefuse: %(message)s")
+
+
+app.command("demo")(demo.demo)
+app.command("run")(run.run)
+app.command("swap")(swap.swap)
+app.command("devices")(system.devices)
+app.command("doctor")(system.doctor)
+app.command("explain")(system.explain)
+app.command("paths")(system.paths)
+models_app = typer.Typer(help="List, fetch and verify model files.", no_args_is_help=True, rich_markup_mode=None)
+models_app.command("list")(models.models_list)
+models_app.command("pull")(models.models_pull)
+models_app.command("verify")(models.models_verify)
+app.add_typer(models_app, name="models")
+bench_app = typer.Typer(help="Measure livefuse on this machine.", no_args_is_help=True, rich_markup_mode=None)
+bench_app.command("pipeline")(bench.pipeline)
+app.add_typer(bench_app, name="bench")
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command line; its exit code."""
+    try:
+        result = app(args=list(arguments), standalone_mode=False)
+    except LivefuseError as error:
+        _say(error)
+        return error.exit_code
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:  # `livefuse ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _say(error: LivefuseError) -> None:
+    lines = [f"{error.code} {error.message}"]
+    if error.hint:
+        lines.append(f"  Try:  {error.hint}")
+    lines.append(f"  More: livefuse explain {error.code}")
+    typer.echo("\n".join(lines), err=True)

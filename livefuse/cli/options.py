@@ -1,0 +1,79 @@
+"""Options that several commands share, and the flags that become configuration."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Any
+
+import typer
+
+from livefuse.errors import BadValue, NoConsent
+
+
+class Ground(str, Enum):
+    """On what ground a face may be used."""
+
+    self_ = "self"
+    licence = "licence"
+    public_domain = "public-domain"
+    synthetic = "synthetic"
+
+
+class PrivacyMode(str, Enum):
+    closed = "closed"
+    open = "open"
+
+
+class FaceChoice(str, Enum):
+    one = "one"
+    all = "all"
+
+
+FacePhoto = Annotated[str, typer.Option("--face", help="Photo of the face to put on, or synthetic:SEED.")]
+Consent = Annotated[
+    Ground | None,
+    typer.Option("--consent", help="On what ground this face may be used; without it there is no swap."),
+]
+By = Annotated[str, typer.Option("--by", help="Who states the consent; your login name by default.")]
+FaceIndex = Annotated[
+    int | None, typer.Option("--face-index", min=0, help="Which face of the photo, counted from the left.")
+]
+Swapper = Annotated[str, typer.Option("--swapper", help="Swapper model.")]
+Stats = Annotated[str, typer.Option("--stats", help="Write the record of the run to this JSON file.")]
+Overlay = Annotated[bool, typer.Option("--overlay/--no-overlay", help="Draw the latency overlay.")]
+Badge = Annotated[bool, typer.Option("--badge/--no-badge", help='Draw the visible "synthetic" badge.')]
+Faces = Annotated[FaceChoice, typer.Option("--faces", help="Swap the one locked face, or all.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Set any configuration key, e.g. detect.size=640."),
+]
+
+
+def require_consent(face: str, consent: Ground | None) -> None:
+    """Raises: NoConsent, in words, before anything is opened."""
+    if face and consent is None:
+        raise NoConsent(
+            f"{face}: nobody has said on what ground this face may be used",
+            hint="add --consent self (it is me), licence (agreed or licensed), public-domain (an old painting), "
+            "or synthetic (nobody real). The answer is kept beside the identity",
+        )
+
+
+def settings(pairs: list[str] | None) -> dict[str, Any]:
+    """`key=value` words to overrides; values are read as TOML where they can be. Raises: BadValue."""
+    overrides: dict[str, Any] = {}
+    for pair in pairs or []:
+        key, found, value = pair.partition("=")
+        if not found or not key:
+            raise BadValue(f"--set {pair!r}", hint="write it as section.key=value, e.g. --set detect.size=640")
+        overrides[key.strip()] = _toml_value(value.strip())
+    return overrides
+
+
+def _toml_value(text: str) -> Any:
+    import tomllib
+
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,47 @@
+"""`livefuse swap`: a picture or a video to a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from livefuse.cli import options as o
+
+
+def swap(
+    target: Annotated[str, typer.Argument(help="Picture or video to change.")],
+    out: Annotated[Path, typer.Argument(help="Where the result goes; it appears when it is complete.")],
+    face: o.FacePhoto,
+    consent: o.Consent = None,
+    swapper: o.Swapper = "mesh",
+    faces: o.Faces = o.FaceChoice.one,
+    privacy: Annotated[o.PrivacyMode, typer.Option(help="closed: cover frames without a swap.")] = o.PrivacyMode.open,
+    overlay: o.Overlay = False,
+    badge: o.Badge = True,
+    face_index: o.FaceIndex = None,
+    by: o.By = "",
+    stats: o.Stats = "",
+    setting: o.Settings = None,
+) -> None:
+    """Swap a face in a picture or video: every frame, sound and timing kept."""
+    o.require_consent(face, consent)
+    from livefuse.cli.progress import run_with_progress
+    from livefuse.config import make_config
+
+    overrides = {
+        "source": target,
+        "sinks": (str(out),),
+        "stats": stats,
+        "swap.model": swapper,
+        "privacy.mode": privacy.value,
+        "track.faces": faces.value,
+        "overlay.enabled": overlay,
+        "overlay.badge": badge,
+        "identity.photo": face,
+        "identity.consent": consent.value if consent else None,
+        "identity.face": face_index,
+        "identity.by": by,
+    }
+    run_with_progress(make_config({}, overrides | o.settings(setting)), out)

@@ -1,0 +1,257 @@
+"""A session owns everything that runs: source, pipeline, sinks, their threads, and what may be changed meanwhile.
+
+asyncio is for control: `run` starts the threads and waits; frames never pass through the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from livefuse.capture import Capture, Captured
+from livefuse.clock import Clock, MonotonicClock
+from livefuse.composite.marks import Marks
+from livefuse.config import Config, IdentityConfig
+from livefuse.environment import environment
+from livefuse.errors import EmptySource, Interrupted, SessionError
+from livefuse.loop import PipelineLoop
+from livefuse.mailbox import Every, Latest, Mailbox
+from livefuse.memory import resident_bytes
+from livefuse.sinks.base import Sink, StreamInfo
+from livefuse.sinks.worker import SinkWorker
+from livefuse.source.base import Source
+from livefuse.stages import Stages, build_stages
+from livefuse.stats import Stats
+
+log = logging.getLogger("livefuse")
+
+State = Literal["new", "opening", "running", "closed"]
+
+_JOIN_S = 10.0
+
+
+@dataclass(slots=True)
+class _Threads:
+    capture: Capture
+    loop: PipelineLoop
+    sinks: list[SinkWorker]
+
+
+class Session:
+    """One source, one pipeline, any number of sinks.
+
+    `every_frame` is for files: nothing is dropped or paced, and if anything fails, outputs are given up. Otherwise the
+    session is live: the newest frame wins, and one failed sink does not end it. `source`, `sinks` and `stages` may be
+    handed in ready-made; by default they are made from the configuration.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        source: Source | None = None,
+        sinks: Sequence[Sink] | None = None,
+        stages: Stages | None = None,
+        clock: Clock | None = None,
+        every_frame: bool = False,
+    ) -> None:
+        self.config = config
+        self.state: State = "new"
+        self.clock = clock or MonotonicClock()
+        self._source, self._given_sinks, self._stages = source, sinks, stages
+        self._every = every_frame
+        self._threads: _Threads | None = None
+        self._ended = asyncio.Event()
+        self._stopped = False
+        self._stats = Stats("")
+
+    async def run(self) -> dict[str, Any]:
+        """Open, run until the source ends or `stop`, close; the record of the run.
+
+        Raises: LivefuseError of whatever failed first.
+        """
+        if self.state != "new":
+            raise SessionError(f"this session is {self.state}; a session runs once", hint="make a new Session")
+        self._tell = _waker(asyncio.get_running_loop(), self._ended)
+        self.state = "opening"
+        try:
+            await asyncio.to_thread(self._open)
+            self.state = "running"
+            await self._wait()
+        finally:
+            await asyncio.to_thread(self._close)
+            self.state = "closed"
+        self._raise_first_error()
+        return self.record()
+
+    def stop(self) -> None:
+        """End cleanly: the source stops, what is in flight goes out, outputs are completed. Any thread."""
+        self._stopped = True
+        if self._threads:
+            self._threads.capture.halt()
+
+    def record(self) -> dict[str, Any]:
+        """The record of design §6, so far."""
+        threads = self._threads
+        if threads is not None:
+            self._stats.dropped["capture"] = threads.loop.dropped_at_capture
+        lanes = sum(lane.nbytes for lane in threads.loop.lanes) if threads else 0
+        memory = {"vram_bytes": 0, "rss_bytes": resident_bytes(), "lane_bytes": lanes}
+        return self._stats.record(memory, environment())
+
+    @property
+    def frames_out(self) -> int:
+        """Frames that have left the pipeline."""
+        return self._stats.out
+
+    def fps(self) -> float:
+        """Frames per second over the last two seconds."""
+        return self._stats.fps(self.clock.now_ns())
+
+    def change_identity(self, identity: IdentityConfig) -> None:
+        """Put another face on, between two frames. Loads it on the calling thread. Raises: IdentityError."""
+        stages, threads = self._running()
+        loaded = stages.load_identity(identity)
+
+        def swap(loop: PipelineLoop) -> None:
+            loop.identity = loaded
+
+        threads.loop.between_frames(swap)
+
+    def change_privacy(self, mode: Literal["closed", "open"]) -> None:
+        """Takes effect before the next frame."""
+        stages, threads = self._running()
+        privacy = self.config.privacy.model_copy(update={"mode": mode})
+
+        def change(_: PipelineLoop) -> None:
+            stages.composite.privacy = privacy
+
+        threads.loop.between_frames(change)
+
+    def change_overlay(self, enabled: bool) -> None:
+        """Show or hide the latency overlay."""
+        _, threads = self._running()
+        threads.loop.between_frames(lambda _: self._marks.show(enabled))
+
+    def _running(self) -> tuple[Stages, _Threads]:
+        if self._stages is None or self._threads is None:
+            raise SessionError(f"the session is {self.state}, not running", hint="start it first")
+        return self._stages, self._threads
+
+    def _open(self) -> None:
+        from livefuse.composite.slate import slate
+        from livefuse.sinks import open_sink
+
+        config = self.config
+        source = self._source or self._open_source()
+        self._source = source
+        info = source.info
+        stream = StreamInfo(info.width, info.height, info.fps, info.format, info.colour)
+        sinks = self._given_sinks or [open_sink(url, config.output) for url in config.sinks]
+        self._stats = Stats(sinks[0].name)
+        self._marks = Marks(self._stats, stream, config, self.clock)
+        self._stages = stages = self._stages or build_stages(config, self.clock, self._marks)
+        identity = stages.load_identity(config.identity) if config.identity.photo else None
+        workers = [self._worker(sink, stream) for sink in sinks]
+        inbox: Mailbox[Captured] = Every() if self._every else Latest()
+        cover = slate(info.format, info.height, info.width, info.colour, "camera paused", config.privacy.slate or None)
+        loop = PipelineLoop(
+            config, inbox, stages.pipeline, identity, workers, cover, self.clock, self._stats,
+            live=not self._every, on_end=self._tell,
+        )  # fmt: skip
+        capture = Capture(
+            source, inbox, self.clock, config.live, self._stats,
+            realtime=not self._every, seconds=config.seconds, reopen=self._open_source,
+        )  # fmt: skip
+        self._threads = _Threads(capture, loop, workers)
+        self._start(self._threads)
+
+    def _start(self, threads: _Threads) -> None:
+        for worker in threads.sinks:
+            worker.start()
+        for worker in threads.sinks:
+            worker.opened.wait()
+        self._check_sinks()
+        threads.loop.start()
+        if self._stopped:
+            threads.capture.halt()
+        threads.capture.start()
+
+    def _open_source(self) -> Source:
+        from livefuse.source import open_source
+
+        return open_source(self.config.source)
+
+    def _worker(self, sink: Sink, stream: StreamInfo) -> SinkWorker:
+        live = self.config.live
+        retry = live.reconnect_max_s if live.reconnect and not self._every else None
+        return SinkWorker(
+            sink, stream, self.clock, self._stats, every=self._every, retry_max_s=retry, on_end=self._tell
+        )
+
+    async def _wait(self) -> None:
+        """Until the pipeline has ended, or too few sinks are left to go on for."""
+        assert self._threads is not None
+        while self._threads.loop.is_alive():
+            await self._ended.wait()
+            self._ended.clear()
+            dead = [worker.error is not None for worker in self._threads.sinks]
+            if all(dead) or (self._every and any(dead)):
+                self._threads.capture.halt()
+                break
+
+    def _close(self) -> None:
+        if self._threads is None:
+            if self._source is not None:
+                self._source.close()
+            return
+        capture, loop, sinks = self._threads.capture, self._threads.loop, self._threads.sinks
+        capture.halt()
+        for thread in (capture, loop):
+            if thread.ident is not None:
+                thread.join(_JOIN_S)
+        whole = not self._every or (not self._stopped and self._first_error() is None)
+        complete = whole and self._stats.out > 0
+        for worker in sinks:
+            worker.finish(keep=complete)
+        for worker in sinks:
+            worker.join(_JOIN_S)
+
+    def _check_sinks(self) -> None:
+        for worker in self._threads.sinks if self._threads else []:
+            if worker.error is not None:
+                raise worker.error
+
+    def _first_error(self) -> Exception | None:
+        if self._threads is None:
+            return None
+        errors = [self._threads.loop.error, self._threads.capture.error, *(w.error for w in self._threads.sinks)]
+        return next((error for error in errors if error is not None), None)
+
+    def _raise_first_error(self) -> None:
+        threads = self._threads
+        assert threads is not None
+        fatal = [threads.loop.error, threads.capture.error]
+        sink_errors = [worker.error for worker in threads.sinks if worker.error is not None]
+        if self._every or len(sink_errors) == len(threads.sinks):
+            fatal += sink_errors
+        for error in fatal:
+            if error is not None:
+                raise error
+        if self._every and self._stopped:
+            raise Interrupted("stopped before the end; nothing was written", hint="run the same command again")
+        if not self._stats.captured and not self._stopped:
+            raise EmptySource(f"{self.config.source}: ended without a single frame", hint="is it a video?")
+
+
+def _waker(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> Callable[[], None]:
+    """Sets an asyncio event from any thread, also while the loop is shutting down."""
+
+    def wake() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(event.set)
+
+    return wake

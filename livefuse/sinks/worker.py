@@ -1,0 +1,132 @@
+"""One thread per sink, so that a slow one stalls neither the pipeline nor its neighbours."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from livefuse.clock import Clock, LatencyTrace
+from livefuse.composite.privacy import Verdict
+from livefuse.errors import LivefuseError, SinkLost
+from livefuse.frame import HostFrame
+from livefuse.mailbox import Closed, Every, Latest, Mailbox
+from livefuse.sinks.base import Sink, StreamInfo
+from livefuse.stats import Stats
+
+log = logging.getLogger("livefuse")
+
+_RETRY_FIRST_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A finished frame on its way to sinks. `verdict` is what the privacy guard says it shows."""
+
+    frame: HostFrame
+    verdict: Verdict
+    trace: LatencyTrace
+
+
+class SinkWorker(threading.Thread):
+    """Opens, feeds and finishes one sink.
+
+    A sink that was lost is opened again with back-off while `retry_max_s` is set; other errors end this sink only, and
+    are kept in `error`. `finish(keep=False)` gives the output up instead of completing it.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        info: StreamInfo,
+        clock: Clock,
+        stats: Stats,
+        *,
+        every: bool,
+        retry_max_s: float | None,
+        on_end: Callable[[], None],
+    ) -> None:
+        super().__init__(name=f"livefuse-sink-{sink.name}", daemon=True)
+        self.sink = sink
+        self.error: Exception | None = None
+        self.opened = threading.Event()
+        self._info, self._clock, self._stats = info, clock, stats
+        self.inbox: Mailbox[Outgoing] = Every() if every else Latest()
+        self._retry_max_s, self._on_end = retry_max_s, on_end
+        self._keep = True
+        self._halted = threading.Event()
+
+    def put(self, outgoing: Outgoing) -> None:
+        self.inbox.put(outgoing)
+
+    def finish(self, *, keep: bool) -> None:
+        self._keep = keep
+        self._halted.set()
+        self.inbox.close()
+
+    def run(self) -> None:
+        try:
+            self._feed()
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self.inbox.close()
+            self.opened.set()
+            self._stats.sink(self.sink.name).dropped = self.inbox.dropped
+            self._on_end()
+
+    def _feed(self) -> None:
+        self._open()
+        while True:
+            try:
+                outgoing = self.inbox.get()
+            except Closed:
+                break
+            if outgoing is not None:
+                self._write(outgoing)
+        if self._keep:
+            self.sink.close()
+        else:
+            self.sink.abort()
+
+    def _open(self) -> None:
+        self.sink.open(self._info)
+        self.opened.set()
+
+    def _write(self, outgoing: Outgoing) -> None:
+        trace = outgoing.trace.fork()
+        trace.mark("wait", self._clock.now_ns())
+        try:
+            self.sink.write(outgoing.frame)
+        except SinkLost as error:
+            if self._retry_max_s is None:
+                raise
+            self._reopen(error, self._retry_max_s)
+            return
+        trace.mark("sink", self._clock.now_ns())
+        self._stats.delivered(self.sink.name, outgoing.frame.pts_ns, trace)
+        self._stats.sink(self.sink.name).dropped = self.inbox.dropped
+
+    def _reopen(self, error: LivefuseError, retry_max_s: float) -> None:
+        wait_s = _RETRY_FIRST_S
+        while not self._halted.is_set():
+            log.warning("%s: lost (%s); trying again in %.1f s", self.sink.name, error.message, wait_s)
+            self.sink.abort()
+            if self._halted.wait(wait_s):
+                return
+            try:
+                self.sink.open(self._info)
+            except SinkLost as again:
+                error, wait_s = again, min(wait_s * 2, retry_max_s)
+                continue
+            return
+
+    def _fail(self, error: Exception) -> None:
+        self.error = error
+        self._stats.sink(self.sink.name).error = str(error)
+        log.error("%s: %s", self.sink.name, error, exc_info=not isinstance(error, LivefuseError))
+        try:
+            self.sink.abort()
+        except Exception as second:
+            log.error("%s: could not clean up: %s", self.sink.name, second)

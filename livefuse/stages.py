@@ -1,0 +1,132 @@
+"""Makes a session's stages from its configuration: the one place that knows which class serves which name."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from livefuse.align.openseeface import OpenSeeFace
+from livefuse.align.stage import Align
+from livefuse.clock import Clock
+from livefuse.composite.stage import Bitmap, Composite
+from livefuse.config import Config, IdentityConfig
+from livefuse.detect.stage import Detect
+from livefuse.detect.track import Tracker
+from livefuse.detect.yunet import YuNet
+from livefuse.device.base import Backend, Lane, Picture
+from livefuse.device.cpu import CpuBackend
+from livefuse.device.null import NullBackend
+from livefuse.errors import BadValue
+from livefuse.frame import U8, Crops, Faces, HostFrame
+from livefuse.paths import Paths
+from livefuse.pipeline import Pipeline
+from livefuse.runtime.ort import OrtEngine
+from livefuse.swap.identity import FoundFace, Identity, load_identity
+from livefuse.swap.mesh.swapper import MeshSwapper
+from livefuse.weights.store import ModelStore
+
+LANDMARKER = "openseeface_lm0"
+DETECTORS = {"yunet": "yunet_n", "yunet_n": "yunet_n", "yunet_2023mar": "yunet_2023mar"}
+"""Names in the configuration -> recipes."""
+
+# Photos get a finer search than video: it happens once, and the face may be small in an 8K picture.
+_PHOTO_SEARCH_PX = (640, 1280)
+
+
+class FaceFinder:
+    """Faces with landmarks in one picture, for identity photos."""
+
+    def __init__(self, backend: Backend, detector: OrtEngine, landmarker: OpenSeeFace, threshold: float) -> None:
+        self._backend, self._landmarker = backend, landmarker
+        self._detectors = [YuNet(detector, backend, size_px=px, threshold=threshold) for px in _PHOTO_SEARCH_PX]
+
+    def __call__(self, rgb: U8) -> list[FoundFace]:
+        lane = Lane(0)
+        picture = self._backend.upload(lane, HostFrame((rgb,), "rgb24", rgb.shape[1], rgb.shape[0]))
+        faces = Faces.none()
+        for detector in self._detectors:
+            faces = detector(lane, picture)
+            if len(faces):
+                break
+        if not len(faces):
+            return []
+        landmarks, _ = self._landmarker(lane, picture, faces.points, None)
+        return [FoundFace(faces.boxes[i], faces.points[i], landmarks[i]) for i in range(len(faces))]
+
+
+@dataclass(slots=True)
+class Stages:
+    """What a session runs on."""
+
+    pipeline: Pipeline
+    composite: Composite
+    load_identity: Callable[[IdentityConfig], Identity]
+    engines: dict[str, Path] = field(default_factory=dict)
+
+
+def build_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]) -> Stages:
+    """Raises: ModelMissing, EngineFailed, BadValue."""
+    if config.backend == "null":
+        return _null_stages(config, clock, marks)
+    if config.swap.model != "mesh":
+        raise BadValue(f"swap.model = {config.swap.model!r}: no such swapper", hint="known swappers: mesh")
+    if config.detect.model not in DETECTORS:
+        known = ", ".join(sorted(DETECTORS))
+        raise BadValue(f"detect.model = {config.detect.model!r}: no such detector", hint=f"known detectors: {known}")
+    backend = CpuBackend()
+    paths = Paths.default()
+    found = ModelStore.default(paths).ensure([DETECTORS[config.detect.model], LANDMARKER])
+    detector_engine, landmark_engine = (OrtEngine(path, threads=config.threads) for path in found)
+    detect = config.detect
+    detector = YuNet(
+        detector_engine, backend, size_px=detect.size, threshold=detect.threshold, max_faces=detect.max_faces
+    )
+    landmarker = OpenSeeFace(landmark_engine, backend)
+    finder = FaceFinder(backend, detector_engine, landmarker, detect.threshold)
+    composite = Composite(backend, config.privacy)
+    pipeline = Pipeline(
+        backend,
+        Detect(detector, Tracker(config.track, detect), detect.every),
+        Align(landmarker, backend, config.track),
+        MeshSwapper(config.swap),
+        composite,
+        clock,
+        marks,
+    )
+
+    def identity(wanted: IdentityConfig) -> Identity:
+        named = wanted if wanted.by else wanted.model_copy(update={"by": _login()})
+        return load_identity(named, finder, paths.identities)
+
+    engines = {"detector": detector_engine.path, "landmarker": landmark_engine.path}
+    return Stages(pipeline, composite, identity, engines)
+
+
+def _null_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]) -> Stages:
+    """A session without pixels: sources, threads, mailboxes and sinks are real, nothing is found or swapped."""
+    backend = NullBackend()
+    composite = Composite(backend, config.privacy)
+
+    def detect(lane: Lane, picture: Picture, t_ns: int) -> Faces:
+        return Faces.none()
+
+    def align(lane: Lane, picture: Picture, faces: Faces, t_ns: int) -> Crops:
+        return []
+
+    def swap(lane: Lane, crops: Crops, identity: Identity, t_ns: int) -> Crops:
+        return crops
+
+    def identity(wanted: IdentityConfig) -> Any:
+        return None
+
+    return Stages(Pipeline(backend, detect, align, swap, composite, clock, marks), composite, identity)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no such user in a container
+        return "unknown"

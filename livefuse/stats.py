@@ -1,0 +1,144 @@
+"""The record of a run: the same numbers are printed, drawn, served and written (design §6)."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Mapping
+from typing import Any
+
+from livefuse.clock import LatencyTrace, Reservoir
+from livefuse.composite.privacy import Verdict
+
+_FPS_WINDOW_NS = 2_000_000_000
+
+
+class SinkStats:
+    """What one sink did."""
+
+    def __init__(self) -> None:
+        self.latency_ms = Reservoir()
+        self.frames = 0
+        self.dropped = 0
+        self.out_of_order = 0
+        self.last_pts_ns = -1
+        self.error = ""
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "frames": self.frames,
+            "dropped": self.dropped,
+            "out_of_order": self.out_of_order,
+            "latency_ms": _spread(self.latency_ms),
+            **({"error": self.error} if self.error else {}),
+        }
+
+
+class Stats:
+    """Counters and distributions of a session; every method may be called from any thread."""
+
+    def __init__(self, primary_sink: str) -> None:
+        self._lock = threading.Lock()
+        self._primary = primary_sink
+        self.captured = 0
+        self.out = 0
+        self.dropped: Counter[str] = Counter()
+        self.verdicts: Counter[str] = Counter()
+        self.slates = 0
+        self.reconnects = 0
+        self.faces = 0
+        self.pipeline_ms = Reservoir(16384)
+        self.interval_ms = Reservoir(16384)
+        self.stages_ms: dict[str, Reservoir] = {}
+        self.sinks: dict[str, SinkStats] = {}
+        self._left_ns: deque[int] = deque(maxlen=240)
+        self._first_left_ns = 0
+
+    def capture(self) -> None:
+        with self._lock:
+            self.captured += 1
+
+    def drop(self, cause: str, count: int = 1) -> None:
+        with self._lock:
+            self.dropped[cause] += count
+
+    def left(self, verdict: Verdict, faces: int, pipeline_ns: int, now_ns: int) -> None:
+        """A frame left the pipeline."""
+        with self._lock:
+            self.out += 1
+            self.verdicts[verdict.value] += 1
+            self.faces = faces
+            self.pipeline_ms.add(pipeline_ns / 1e6)
+            if self._left_ns:
+                self.interval_ms.add((now_ns - self._left_ns[-1]) / 1e6)
+            self._first_left_ns = self._first_left_ns or now_ns
+            self._left_ns.append(now_ns)
+
+    def covered_gap(self) -> None:
+        """A slate went out because the source had nothing."""
+        with self._lock:
+            self.slates += 1
+
+    def reconnected(self) -> None:
+        with self._lock:
+            self.reconnects += 1
+
+    def sink(self, name: str) -> SinkStats:
+        with self._lock:
+            return self.sinks.setdefault(name, SinkStats())
+
+    def delivered(self, name: str, pts_ns: int, trace: LatencyTrace) -> None:
+        """A sink has handed a frame on."""
+        sink = self.sink(name)
+        with self._lock:
+            sink.frames += 1
+            sink.out_of_order += pts_ns <= sink.last_pts_ns
+            sink.last_pts_ns = pts_ns
+            sink.latency_ms.add(trace.total_ns / 1e6)
+            if name != self._primary:
+                return
+            for stage, took_ns in trace.stages_ns().items():
+                self.stages_ms.setdefault(stage, Reservoir()).add(took_ns / 1e6)
+
+    def fps(self, now_ns: int | None = None) -> float:
+        """Frames per second that left the pipeline: over the last two seconds, or over the run without `now_ns`."""
+        with self._lock:
+            times = [t for t in self._left_ns if now_ns is None or now_ns - t < _FPS_WINDOW_NS]
+            if now_ns is None and times:
+                times[0] = self._first_left_ns
+            count = self.out if now_ns is None else len(times)
+            span = times[-1] - times[0] if len(times) > 1 else 0
+            return (count - 1) * 1e9 / span if span else 0.0
+
+    def record(self, memory: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:
+        """The record of design §6, with what each sink did beside it."""
+        fps = self.fps()
+        with self._lock:
+            primary = self.sinks.get(self._primary, SinkStats())
+            drops = {"capture": 0, "deadline": 0, **self.dropped}
+            drops |= {name: sink.dropped for name, sink in self.sinks.items()}
+            return {
+                "frames": {
+                    "captured": self.captured,
+                    "out": self.out,
+                    "dropped": drops,
+                    "unswapped": self.out - self.verdicts[Verdict.SWAPPED.value],
+                    "verdicts": dict(self.verdicts),
+                    "slates": self.slates,
+                    "reconnects": self.reconnects,
+                },
+                "fps": round(fps, 2),
+                "latency_ms": _spread(primary.latency_ms),
+                "pipeline_ms": _spread(self.pipeline_ms),
+                "interval_ms": _spread(self.interval_ms),
+                "stages_ms": {name: _spread(values) for name, values in self.stages_ms.items()},
+                "sinks": {name: sink.record() for name, sink in self.sinks.items()},
+                "memory": dict(memory),
+                "environment": dict(environment),
+            }
+
+
+def _spread(values: Reservoir) -> dict[str, float]:
+    p50, p95, p99 = values.percentiles((50, 95, 99))
+    spread = {"p50": p50, "p95": p95, "p99": p99, "max": values.maximum}
+    return {name: round(value, 3) for name, value in spread.items()}

@@ -1,0 +1,69 @@
+"""A file job: one picture or video in, one file out, every frame, sound and timing kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from livefuse.config import Config
+from livefuse.errors import SinkUnwritable
+from livefuse.session import Session
+from livefuse.sinks import open_sink
+from livefuse.sinks.base import Sink
+from livefuse.sinks.file import FileSink
+from livefuse.source import open_source
+from livefuse.source.base import Source
+from livefuse.source.image import ImageSource
+
+
+@dataclass(frozen=True, slots=True)
+class FileJob:
+    """A session that is ready to run. `frames` is 0 when the container does not say; `notes` is complete at the end."""
+
+    session: Session
+    frames: int
+    notes: Callable[[], list[str]]
+
+
+def open_job(config: Config, out: Path) -> FileJob:
+    """Raises: SourceError, SinkUnwritable."""
+    _refuse_same_file(config.source, out)
+    source = open_source(config.source)
+    try:
+        sink = _sink_for(source, config, out)
+    except BaseException:
+        source.close()
+        raise
+    session = Session(_immediate(config), source=source, sinks=[sink], every_frame=True)
+    return FileJob(session, source.info.frames, lambda: list(getattr(sink, "notes", [])))
+
+
+def _sink_for(source: Source, config: Config, out: Path) -> Sink:
+    sink = open_sink(f"file:{out}", config.output)
+    picture = isinstance(source, ImageSource)
+    if picture == isinstance(sink, FileSink):
+        kinds = ("a picture", "a video") if picture else ("a video", "a picture")
+        raise SinkUnwritable(
+            f"{config.source} is {kinds[0]}, but {out.name} would be {kinds[1]}",
+            hint="name the output .png, .jpg or .webp" if picture else "name the output .mp4, .mov or .mkv",
+        )
+    if picture:
+        return sink
+    audio_from = Path(config.source) if source.info.audio else None
+    return FileSink(out, config.output, audio_from=audio_from, time_base=source.info.time_base)
+
+
+def _immediate(config: Config) -> Config:
+    """A file has no live viewer to spare from pops: a face is swapped from its first frame on, at full opacity."""
+    track = config.track.model_copy(update={"min_hits": 1})
+    return config.model_copy(update={"track": track, "swap": config.swap.model_copy(update={"fade_frames": 0})})
+
+
+def _refuse_same_file(source: str, out: Path) -> None:
+    try:
+        same = Path(source).samefile(out)
+    except OSError:
+        return
+    if same:
+        raise SinkUnwritable(f"{out} is the source itself", hint="write to another name")
