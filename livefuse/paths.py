@@ -34,17 +34,22 @@ class Paths:
     def as_dict(self) -> dict[str, str]:
         return {name: str(folder) for name, folder in asdict(self).items()}
 
+    @classmethod
+    def default(cls, environ: Mapping[str, str] = os.environ) -> Paths:
+        """The platform's own places, or everything under LIVEFUSE_HOME when that is set."""
+        home = environ.get(HOME_VARIABLE, "")
+        if home:
+            root = Path(home).expanduser().absolute()
+            return cls(*(root / name for name in ("config", "data", "cache", "state", "models", "identities")))
+        import platformdirs  # 10 ms that `livefuse --help` need not pay
 
-def find_paths(environ: Mapping[str, str] = os.environ) -> Paths:
-    """The platform's own places, or everything under LIVEFUSE_HOME when that is set."""
-    home = environ.get(HOME_VARIABLE, "")
-    if home:
-        root = Path(home).expanduser().absolute()
-        return Paths(*(root / name for name in ("config", "data", "cache", "state", "models", "identities")))
-    import platformdirs  # 10 ms that `livefuse --help` need not pay
-
-    dirs = platformdirs.PlatformDirs("livefuse", appauthor=False)
-    data = dirs.user_data_path
-    return Paths(
-        dirs.user_config_path, data, dirs.user_cache_path, dirs.user_state_path, data / "models", data / "identities"
-    )
+        dirs = platformdirs.PlatformDirs("livefuse", appauthor=False)
+        data = dirs.user_data_path
+        return cls(
+            dirs.user_config_path,
+            data,
+            dirs.user_cache_path,
+            dirs.user_state_path,
+            data / "models",
+            data / "identities",
+        )

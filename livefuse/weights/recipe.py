@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from livefuse.errors import ModelMissing, RecipeInvalid
-from livefuse.paths import find_paths
+from livefuse.paths import Paths
 
 Kind = Literal["detector", "landmarker", "recogniser", "matte", "swapper", "enhancer"]
 IdentityKind = Literal["none", "embedding", "converted", "image"]
@@ -113,7 +113,7 @@ def read_recipe(path: Path) -> Recipe:
 
 def all_recipes(user_folder: Path | None = None) -> dict[str, Recipe]:
     """Every recipe by name: the built-in ones, then the user's own, which win. Raises: RecipeInvalid."""
-    user = find_paths().recipes if user_folder is None else user_folder
+    user = Paths.default().recipes if user_folder is None else user_folder
     files = sorted(builtin_folder().glob("*.toml")) + (sorted(user.glob("*.toml")) if user.is_dir() else [])
     return {recipe.name: recipe for recipe in map(read_recipe, files)}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from livefuse.errors import DownloadFailed, LicenceNotAccepted, ModelCorrupt, ModelMissing
-from livefuse.paths import find_paths
+from livefuse.paths import Paths
 from livefuse.weights.mirrors import in_folders, mirrors_from, place_in
 from livefuse.weights.part import disk_errors_explained, sha256_of
 from livefuse.weights.recipe import Recipe, all_recipes, pick_recipe
@@ -39,22 +39,26 @@ class StoredModel:
 class ModelStore:
     """Finds, fetches and checks model files. Every name may be a recipe's name or alias.
 
-    Without arguments: the user's models folder and the mirrors of LIVEFUSE_MODEL_MIRROR.
-    Raises: RecipeInvalid.
+    `mirrors` are folders and http(s) URLs. Raises: RecipeInvalid.
     """
 
     def __init__(
         self,
-        folder: Path | None = None,
-        mirrors: Sequence[str] | None = None,
+        folder: Path,
+        mirrors: Sequence[str] = (),
         *,
         recipes: Mapping[str, Recipe] | None = None,
         backoff_s: float = 0.5,
     ) -> None:
-        self.folder = find_paths().models if folder is None else folder
-        self.mirrors = mirrors_from() if mirrors is None else tuple(mirrors)
+        self.folder, self.mirrors = folder, tuple(mirrors)
         self.recipes = dict(all_recipes() if recipes is None else recipes)
         self._backoff_s = backoff_s
+
+    @classmethod
+    def default(cls, paths: Paths | None = None) -> ModelStore:
+        """The user's models folder, the built-in and the user's own recipes, the mirrors of LIVEFUSE_MODEL_MIRROR."""
+        paths = paths or Paths.default()
+        return cls(paths.models, mirrors_from(), recipes=all_recipes(paths.recipes))
 
     def recipe(self, name: str) -> Recipe:
         """Raises: ModelMissing for an unknown name."""
@@ -117,30 +121,25 @@ class ModelStore:
         places = tuple(place_in(mirror, recipe.file) for mirror in self.mirrors) + recipe.urls
         return self._fetch(recipe, places, progress, accept_licence=accept_licence)
 
-    def ensure(self, names: Iterable[str], *, auto_pull: bool = False) -> dict[str, Path]:
-        """The files that a session needs, by the names given. What a mirror folder has is copied without being asked;
+    def ensure(self, names: Iterable[str], *, auto_pull: bool = False) -> Sequence[Path]:
+        """The files that a session needs, in the order of the names. What a mirror folder has is copied without being asked;
         the network is used only with `auto_pull`.
 
         Raises: ModelMissing with one command for all that lack, ModelCorrupt, and what `pull` raises.
         """
-        found: dict[str, Path] = {}
-        lacking: list[Recipe] = []
-        for name in names:
-            recipe = self.recipe(name)
-            local = in_folders(self.mirrors, recipe.file, recipe.bytes)
-            if self._settled(recipe) == "verified":
-                found[name] = self._file(recipe)
-            elif auto_pull:
-                found[name] = self.pull(name)
-            elif local:
-                found[name] = self._fetch(recipe, local, None)
-            elif self.status(name) == "missing":
-                lacking.append(recipe)
-            else:
-                found[name] = self.path(name)
+        recipes = [self.recipe(name) for name in names]
+        local = {recipe.name: in_folders(self.mirrors, recipe.file, recipe.bytes) for recipe in recipes}
+        lacking = [r for r in recipes if self.status(r.name) == "missing" and not local[r.name] and not auto_pull]
         if lacking:
             raise self._missing(lacking)
-        return found
+        return [self._ensured(recipe, local[recipe.name], auto_pull) for recipe in recipes]
+
+    def _ensured(self, recipe: Recipe, local: tuple[Path, ...], auto_pull: bool) -> Path:
+        if self._settled(recipe) == "verified":
+            return self._file(recipe)
+        if auto_pull:
+            return self.pull(recipe.name)
+        return self._fetch(recipe, local, None) if local else self.path(recipe.name)
 
     def _fetch(
         self, recipe: Recipe, places: tuple[str | Path, ...], progress: Progress | None, *, accept_licence: bool = False
