@@ -36,7 +36,7 @@ class IdentityConfig(Section):
 class DetectConfig(Section):
     """Finding faces."""
 
-    model: str = Field("yunet", description="recipe of the detector")
+    model: str = Field("yunet", description="recipe of the detector; `known` asks a synthetic source for its truth")
     size: int = Field(320, ge=128, le=1280, description="longer side of the detector's input, px")
     every: int = Field(1, ge=1, le=30, description="run the detector on every n-th frame; the tracker predicts between")
     threshold: Fraction01 = Field(0.6, description="least score of a face")
@@ -109,6 +109,7 @@ class Config(Section):
     backend: Literal["auto", "cpu", "null"] = Field("auto", description="device that works on pixels")
     seconds: float | None = Field(None, gt=0, description="stop after this long; endless when absent")
     stats: str = Field("", description="write the record of the run to this JSON file")
+    auto_pull: bool = Field(True, description="fetch a missing default model (2 MB in all) instead of failing")
     threads: int = Field(0, ge=0, le=256, description="threads of the model runtime; 0 lets it choose")
     identity: IdentityConfig = IdentityConfig()
     detect: DetectConfig = DetectConfig()

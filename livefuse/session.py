@@ -151,11 +151,12 @@ class Session:
         info = source.info
         stream = StreamInfo(info.width, info.height, info.fps, info.format, info.colour)
         sinks = self._given_sinks or [open_sink(url, config.output) for url in config.sinks]
-        self._stats = Stats(sinks[0].name)
+        names = _unique([sink.name for sink in sinks])
+        self._stats = Stats(names[0])
         self._marks = Marks(self._stats, stream, config, self.clock)
         self._stages = stages = self._stages or build_stages(config, self.clock, self._marks)
         identity = stages.load_identity(config.identity) if config.identity.photo else None
-        workers = [self._worker(sink, stream) for sink in sinks]
+        workers = [self._worker(sink, name, stream) for sink, name in zip(sinks, names, strict=True)]
         inbox: Mailbox[Captured] = Every() if self._every else Latest()
         cover = slate(info.format, info.height, info.width, info.colour, "camera paused", config.privacy.slate or None)
         loop = PipelineLoop(
@@ -185,11 +186,11 @@ class Session:
 
         return open_source(self.config.source)
 
-    def _worker(self, sink: Sink, stream: StreamInfo) -> SinkWorker:
+    def _worker(self, sink: Sink, name: str, stream: StreamInfo) -> SinkWorker:
         live = self.config.live
         retry = live.reconnect_max_s if live.reconnect and not self._every else None
         return SinkWorker(
-            sink, stream, self.clock, self._stats, every=self._every, retry_max_s=retry, on_end=self._tell
+            sink, name, stream, self.clock, self._stats, every=self._every, retry_max_s=retry, on_end=self._tell
         )
 
     async def _wait(self) -> None:
@@ -255,3 +256,13 @@ def _waker(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> Callable[[]
             loop.call_soon_threadsafe(event.set)
 
     return wake
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Two sinks of the same kind are told apart by a number."""
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        unique.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return unique

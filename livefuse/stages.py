@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
+from livefuse.align.known import KnownLandmarks
 from livefuse.align.openseeface import OpenSeeFace
-from livefuse.align.stage import Align
+from livefuse.align.stage import Align, Landmarker
 from livefuse.clock import Clock
 from livefuse.composite.stage import Bitmap, Composite
 from livefuse.config import Config, IdentityConfig
-from livefuse.detect.stage import Detect
+from livefuse.detect.known import KnownFaces
+from livefuse.detect.stage import Detect, Detector
 from livefuse.detect.track import Tracker
 from livefuse.detect.yunet import YuNet
 from livefuse.device.base import Backend, Lane, Picture
 from livefuse.device.cpu import CpuBackend
 from livefuse.device.null import NullBackend
 from livefuse.errors import BadValue
-from livefuse.frame import U8, Crops, Faces, HostFrame
+from livefuse.frame import F32, U8, Crops, Faces, HostFrame
 from livefuse.paths import Paths
 from livefuse.pipeline import Pipeline
 from livefuse.runtime.ort import OrtEngine
-from livefuse.swap.identity import FoundFace, Identity, load_identity
+from livefuse.swap.identity import FaceFinder, Identity, load_identity
 from livefuse.swap.mesh.swapper import MeshSwapper
 from livefuse.weights.store import ModelStore
 
@@ -36,14 +37,14 @@ DETECTORS = {"yunet": "yunet_n", "yunet_n": "yunet_n", "yunet_2023mar": "yunet_2
 _PHOTO_SEARCH_PX = (640, 1280)
 
 
-class FaceFinder:
+class PhotoSearch:
     """Faces with landmarks in one picture, for identity photos."""
 
     def __init__(self, backend: Backend, detector: OrtEngine, landmarker: OpenSeeFace, threshold: float) -> None:
         self._backend, self._landmarker = backend, landmarker
         self._detectors = [YuNet(detector, backend, size_px=px, threshold=threshold) for px in _PHOTO_SEARCH_PX]
 
-    def __call__(self, rgb: U8) -> list[FoundFace]:
+    def __call__(self, rgb: U8) -> list[tuple[F32, F32, F32]]:
         lane = Lane(0)
         picture = self._backend.upload(lane, HostFrame((rgb,), "rgb24", rgb.shape[1], rgb.shape[0]))
         faces = Faces.none()
@@ -54,7 +55,7 @@ class FaceFinder:
         if not len(faces):
             return []
         landmarks, _ = self._landmarker(lane, picture, faces.points, None)
-        return [FoundFace(faces.boxes[i], faces.points[i], landmarks[i]) for i in range(len(faces))]
+        return [(faces.boxes[i], faces.points[i], landmarks[i]) for i in range(len(faces))]
 
 
 @dataclass(slots=True)
@@ -64,45 +65,57 @@ class Stages:
     pipeline: Pipeline
     composite: Composite
     load_identity: Callable[[IdentityConfig], Identity]
-    engines: dict[str, Path] = field(default_factory=dict)
 
 
 def build_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]) -> Stages:
-    """Raises: ModelMissing, EngineFailed, BadValue."""
+    """Raises: ModelMissing, DownloadFailed, EngineFailed, BadValue."""
     if config.backend == "null":
         return _null_stages(config, clock, marks)
     if config.swap.model != "mesh":
         raise BadValue(f"swap.model = {config.swap.model!r}: no such swapper", hint="known swappers: mesh")
-    if config.detect.model not in DETECTORS:
-        known = ", ".join(sorted(DETECTORS))
-        raise BadValue(f"detect.model = {config.detect.model!r}: no such detector", hint=f"known detectors: {known}")
     backend = CpuBackend()
-    paths = Paths.default()
-    found = ModelStore.default(paths).ensure([DETECTORS[config.detect.model], LANDMARKER])
-    detector_engine, landmark_engine = (OrtEngine(path, threads=config.threads) for path in found)
-    detect = config.detect
-    detector = YuNet(
-        detector_engine, backend, size_px=detect.size, threshold=detect.threshold, max_faces=detect.max_faces
-    )
-    landmarker = OpenSeeFace(landmark_engine, backend)
-    finder = FaceFinder(backend, detector_engine, landmarker, detect.threshold)
+    detector, landmarker, find = _known(config) if config.detect.model == "known" else _learned(config, backend)
     composite = Composite(backend, config.privacy)
     pipeline = Pipeline(
         backend,
-        Detect(detector, Tracker(config.track, detect), detect.every),
+        Detect(detector, Tracker(config.track, config.detect), config.detect.every),
         Align(landmarker, backend, config.track),
         MeshSwapper(config.swap),
         composite,
         clock,
         marks,
     )
+    folder = Paths.default().identities
 
     def identity(wanted: IdentityConfig) -> Identity:
         named = wanted if wanted.by else wanted.model_copy(update={"by": _login()})
-        return load_identity(named, finder, paths.identities)
+        return load_identity(named, find, folder)
 
-    engines = {"detector": detector_engine.path, "landmarker": landmark_engine.path}
-    return Stages(pipeline, composite, identity, engines)
+    return Stages(pipeline, composite, identity)
+
+
+def _learned(config: Config, backend: Backend) -> tuple[Detector, Landmarker, FaceFinder]:
+    detect = config.detect
+    if detect.model not in DETECTORS:
+        known = ", ".join([*sorted(DETECTORS), "known"])
+        raise BadValue(f"detect.model = {detect.model!r}: no such detector", hint=f"known detectors: {known}")
+    found = ModelStore.default().ensure([DETECTORS[detect.model], LANDMARKER], auto_pull=config.auto_pull)
+    engine, landmark_engine = (OrtEngine(path, threads=config.threads) for path in found)
+    detector = YuNet(engine, backend, size_px=detect.size, threshold=detect.threshold, max_faces=detect.max_faces)
+    landmarker = OpenSeeFace(landmark_engine, backend)
+    return detector, landmarker, PhotoSearch(backend, engine, landmarker, detect.threshold)
+
+
+def _known(config: Config) -> tuple[Detector, Landmarker, FaceFinder]:
+    """For synthetic pictures: no model at all."""
+
+    def find(rgb: U8) -> list[tuple[F32, F32, F32]]:
+        raise BadValue(
+            "detect.model = 'known' cannot find the face of a photo",
+            hint="use --face synthetic:SEED, or detect.model = 'yunet'",
+        )
+
+    return KnownFaces(), KnownLandmarks(), find
 
 
 def _null_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]) -> Stages:

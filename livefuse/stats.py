@@ -5,7 +5,11 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from livefuse.clock import LatencyTrace, Reservoir
 from livefuse.composite.privacy import Verdict
@@ -32,6 +36,17 @@ class SinkStats:
             "latency_ms": _spread(self.latency_ms),
             **({"error": self.error} if self.error else {}),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """The few numbers that the overlay shows. Times in milliseconds, stages in the order that frames meet them."""
+
+    latency_ms: tuple[float, float, float, float]
+    stages_ms: tuple[tuple[str, float], ...]
+    history_ms: npt.NDArray[np.float64]
+    drops: dict[str, int]
+    faces: int
 
 
 class Stats:
@@ -109,6 +124,16 @@ class Stats:
             count = self.out if now_ns is None else len(times)
             span = times[-1] - times[0] if len(times) > 1 else 0
             return (count - 1) * 1e9 / span if span else 0.0
+
+    def glance(self, history: int) -> Glance:
+        with self._lock:
+            latency = self.sinks.get(self._primary, SinkStats()).latency_ms
+            p50, p95, p99 = latency.percentiles()
+            stages = tuple((name, values.percentiles((50,))[0]) for name, values in self.stages_ms.items())
+            drops = {cause: n for cause, n in self.dropped.items() if n}
+            drops |= {name: sink.dropped for name, sink in self.sinks.items() if sink.dropped}
+            recent = latency.recent(history)
+            return Glance((p50, p95, p99, latency.maximum), stages, recent, drops, self.faces)
 
     def record(self, memory: Mapping[str, Any], environment: Mapping[str, Any]) -> dict[str, Any]:
         """The record of design §6, with what each sink did beside it."""

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from livefuse import __version__
@@ -64,21 +61,15 @@ app.add_typer(bench_app, name="bench")
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command line; its exit code."""
     try:
-        result = app(args=list(arguments), standalone_mode=False)
+        app(args=list(arguments))
+    except SystemExit as leaving:  # typer ends every command so, with usage errors already said
+        return leaving.code if isinstance(leaving.code, int) else 0
     except LivefuseError as error:
         _say(error)
         return error.exit_code
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `livefuse ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return result if isinstance(result, int) else 0
+    return 0
 
 
 def _say(error: LivefuseError) -> None:

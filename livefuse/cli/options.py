@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +10,7 @@ import typer
 from livefuse.errors import BadValue, NoConsent
 
 
-class Ground(str, Enum):
+class Ground(StrEnum):
     """On what ground a face may be used."""
 
     self_ = "self"
@@ -19,12 +19,12 @@ class Ground(str, Enum):
     synthetic = "synthetic"
 
 
-class PrivacyMode(str, Enum):
+class PrivacyMode(StrEnum):
     closed = "closed"
     open = "open"
 
 
-class FaceChoice(str, Enum):
+class FaceChoice(StrEnum):
     one = "one"
     all = "all"
 

@@ -12,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from livefuse.cli.live import stopped_by_signals, write_stats
 from livefuse.cli.table import print_record
 from livefuse.config import Config
-from livefuse.session import Session
 from livefuse.transcode import FileJob, open_job
 
 _REFRESH_S = 0.2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import cv2
@@ -9,10 +10,13 @@ import numpy as np
 
 from livefuse.cli.live import run_live
 from livefuse.config import make_config
+from livefuse.errors import ModelError
 from livefuse.frame import U8
 from livefuse.source import open_source
 from livefuse.source.image import write_png
 from livefuse.source.rgb import to_rgb
+
+log = logging.getLogger("livefuse")
 
 _SOURCE = "synthetic:1280x720@30?seed=0"
 _IDENTITY = "synthetic:7"
@@ -31,12 +35,28 @@ def run_demo(seconds: float, out: Path, *, overlay: bool, stats: str) -> tuple[P
             "identity.photo": _IDENTITY,
             "identity.consent": "synthetic",
             "overlay.enabled": overlay,
+            "detect.model": detector(),
         },
     )
     run_live(config)
     strip = out.with_name(f"{out.stem}-before-after.png")
     write_png(strip, before_after(out))
     return out, strip
+
+
+def detector() -> str:
+    """The real detector where its models are at hand; a demo never downloads."""
+    from livefuse.stages import DETECTORS, LANDMARKER
+    from livefuse.weights.store import ModelStore
+
+    try:
+        ModelStore.default().ensure([DETECTORS["yunet"], LANDMARKER])
+    except ModelError:
+        log.warning(
+            "no detector here yet, so the demo asks the synthetic source where its face is; `livefuse models pull`"
+        )
+        return "known"
+    return "yunet"
 
 
 def before_after(video: Path) -> U8:

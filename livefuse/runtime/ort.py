@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,8 @@ class OrtEngine:
             raise EngineFailed(
                 f"{path.name}: ONNX Runtime cannot load it: {error}", hint="`livefuse models verify` checks the file"
             ) from error
-        self.inputs = {i.name: tuple(i.shape) for i in self._session.get_inputs()}
-        self.outputs = [o.name for o in self._session.get_outputs()]
+        self.inputs: Mapping[str, tuple[int | str, ...]] = {i.name: tuple(i.shape) for i in self._session.get_inputs()}
+        self.outputs: Sequence[str] = [o.name for o in self._session.get_outputs()]
 
     def run(self, lane: Lane, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         try:
