@@ -1,0 +1,103 @@
+"""`livefuse models`: which model files there are, fetched and verified."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from livefuse.cli.listing import print_json, print_table
+from livefuse.errors import BadValue, ModelCorrupt, ModelMissing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from livefuse.weights.store import ModelStore, StoredModel
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models; see `livefuse models list`.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+_COLOURS = {"verified": "green", "present": "cyan", "missing": "yellow", "corrupt": "bold red"}
+
+
+def models_list(as_json: AsJson = False) -> None:
+    """Show every known model: what it is for, its size and licence, and whether it is here."""
+    store = _store()
+    models = store.list()
+    if as_json:
+        print_json({"folder": str(store.folder), "models": [_as_dict(model) for model in models]})
+        return
+    rows = [
+        [m.recipe.name, m.recipe.kind, m.status, f"{m.recipe.bytes / 1e6:.1f} MB", _licence(m), m.recipe.description]
+        for m in models
+    ]
+    print_table(["NAME", "KIND", "STATUS", "SIZE", "LICENCE", "WHAT"], rows, colours=_COLOURS)
+    typer.echo(f"in {store.folder}", err=True)
+
+
+def models_pull(
+    names: Names = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every model that is free for any use.")] = False,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Accept a non-commercial licence, once for this machine.")
+    ] = False,
+) -> None:
+    """Fetch models, mirrors first; what broke off resumes. Prints the path of each."""
+    store = _store()
+    if all_:
+        names = [r.name for r in store.recipes.values() if accept_licence or not r.non_commercial]
+    if not names:
+        raise BadValue("no model named", hint="`livefuse models pull yunet_n openseeface_lm0`, or --all")
+    for recipe in [store.recipe(name) for name in names]:  # a misspelt name fails before anything is fetched
+        typer.echo(_pull(store, recipe.name, accept_licence))
+
+
+def _pull(store: ModelStore, name: str, accept_licence: bool) -> Path:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        bar = bars.add_task(name, total=store.recipe(name).bytes)
+        return store.pull(
+            name,
+            progress=lambda done, total: bars.update(bar, completed=done, total=total),
+            accept_licence=accept_licence,
+        )
+
+
+def models_verify(names: Names = None, as_json: AsJson = False) -> None:
+    """Hash model files and compare them with their recipes; without names, every file that is here."""
+    store = _store()
+    chosen = (
+        [store.recipe(n).name for n in names] if names else [m.recipe.name for m in store.list() if m.path.exists()]
+    )
+    statuses = {name: store.verify(name) for name in chosen}
+    if as_json:
+        print_json({"folder": str(store.folder), "models": dict(statuses)})
+    else:
+        print_table(["NAME", "STATUS"], [[n, s] for n, s in statuses.items()], colours=_COLOURS)
+    corrupt = [name for name, status in statuses.items() if status == "corrupt"]
+    missing = [name for name, status in statuses.items() if status == "missing"]
+    if corrupt:
+        hint = f"`livefuse models pull {' '.join(corrupt)}` replaces what is wrong"
+        raise ModelCorrupt(f"not what the recipe states: {', '.join(corrupt)}", hint=hint)
+    if missing:
+        raise ModelMissing(f"not here: {', '.join(missing)}", hint=f"`livefuse models pull {' '.join(missing)}`")
+
+
+def _store() -> ModelStore:
+    from livefuse.weights.store import ModelStore
+
+    return ModelStore.default()
+
+
+def _licence(model: StoredModel) -> str:
+    return model.recipe.licence + (" (non-commercial)" if model.recipe.non_commercial else "")
+
+
+def _as_dict(model: StoredModel) -> dict[str, Any]:
+    fields = {"name", "aliases", "kind", "description", "file", "sha256", "bytes", "licence", "licence_url"}
+    told = model.recipe.model_dump(mode="json", include=fields | {"non_commercial"})
+    return told | {"status": model.status, "path": str(model.path)}
