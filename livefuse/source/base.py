@@ -14,7 +14,10 @@ class SourceInfo:
     """What a source will deliver.
 
     `live` sources set their own pace and may be reconnected; others are read as fast as asked and paced by the session
-    when it runs in real time. `frames` is 0 when unknown.
+    when it runs in real time. `url` has its secrets masked. `frames` is 0 when unknown.
+    `path` is the local file behind the source ("" if none): a sink that copies its sound reopens it when `audio` is
+    true, and takes `shift_ns` off the packets' times, as was done for `pts_ns`.
+    `rotation` is what the file's display matrix asked for, degrees counter-clockwise; frames are already upright.
     """
 
     url: str
@@ -26,6 +29,13 @@ class SourceInfo:
     live: bool
     frames: int = 0
     duration_ns: int = 0
+    time_base: Fraction | None = None
+    audio: bool = False
+    path: str = ""
+    shift_ns: int = 0
+    rotation: int = 0
+    sample_aspect: Fraction = Fraction(1)
+    codec: str = ""
 
 
 class Source(Protocol):
