@@ -1,1 +1,40 @@
 """Hop 7: where frames go. `open_sink(url)` is the door."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from livefuse.config import OutputConfig
+    from livefuse.sinks.base import Sink
+
+
+def open_sink(url: str, output: OutputConfig) -> Sink:
+    """The sink that a URL names, not opened yet: the session opens it on the sink's own thread.
+
+    `null:`, a path or `file:PATH` (video by its suffix, or pictures), `rtmp://` `rtmps://` `rtsp://` `srt://` `udp://`,
+    `vcam:` or `vcam:/dev/video10`; options follow as a query with FFmpeg's names and win over `output`.
+    Raises: BadValue, SinkUnwritable.
+    """
+    from livefuse.sinks.url import NETWORK_SCHEMES, parse_sink_url
+
+    target = parse_sink_url(url)
+    if target.scheme == "null":
+        from livefuse.sinks.null import NullSink
+
+        return NullSink.from_url(target)
+    if target.scheme == "vcam":
+        from livefuse.sinks.virtualcam import VirtualCameraSink
+
+        return VirtualCameraSink.from_url(target)
+    if target.scheme in NETWORK_SCHEMES:
+        from livefuse.sinks.stream import StreamSink
+
+        return StreamSink.from_url(target, output)
+    if target.is_image:
+        from livefuse.sinks.image import ImageSink
+
+        return ImageSink.from_url(target)
+    from livefuse.sinks.file import FileSink
+
+    return FileSink.from_url(target, output)
