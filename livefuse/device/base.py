@@ -23,13 +23,17 @@ class Letterbox(NamedTuple):
 
 @dataclass(slots=True)
 class Picture:
-    """A frame on the device: lane-owned planes in the frame's own pixel format (shapes as in HostFrame)."""
+    """A frame on the device: lane-owned planes in the frame's own pixel format (shapes as in HostFrame).
+
+    `truth` is the frame's own: what is known of a synthetic picture, None for any other.
+    """
 
     planes: tuple[U8, ...]
     format: PixelFormat
     width: int
     height: int
     colour: Colour
+    truth: Any = None
 
 
 class Lane:
@@ -51,6 +55,13 @@ class Lane:
             flat = np.empty(size if flat is None else size * 3 // 2, dtype)
             self._flat[name] = flat
         return flat[:size].reshape(shape)
+
+    def ready(self) -> bool:
+        """Whether everything enqueued has completed; never waits."""
+        return True
+
+    def wait(self) -> None:
+        """Block until everything enqueued has completed."""
 
     @property
     def nbytes(self) -> int:
@@ -74,7 +85,8 @@ class Backend(Protocol):
         ...
 
     def letterbox(self, lane: Lane, picture: Picture, out: U8) -> Letterbox:
-        """Shrink the whole picture into `out` (h, w, 3) uint8 RGB, top-left, the rest black; never enlarges."""
+        """Shrink the whole picture into `out` (h, w, 3) uint8 RGB by area averages, top-left, the rest black; never
+        enlarges. Edges of a box map by the scale alone, pixel centres by `net + 0.5 = (frame + 0.5) * scale`."""
         ...
 
     def warp(self, lane: Lane, picture: Picture, to_crop: F32, out: U8) -> None:
@@ -84,14 +96,19 @@ class Backend(Protocol):
 
     def paste(self, lane: Lane, picture: Picture, image: U8, mask: U8, to_crop: F32) -> None:
         """Blend `image` (h, w, 3) RGB over the picture with opacity `mask` (h, w) 0..255 through the inverse of
-        `to_crop`. Pixels under mask 0 keep their value exactly."""
+        `to_crop`. A luma or RGB pixel under mask 0 keeps its value exactly, and so does a chroma sample whose four
+        pixels all are; where the mask is 255 and `to_crop` an integer shift, RGB pixels become the image's exactly.
+        Chroma takes the mean colour of its 2x2 pixels with their mean opacity."""
         ...
 
     def draw(self, lane: Lane, picture: Picture, rgba: U8, x: int, y: int) -> None:
-        """Blend a (h, w, 4) RGBA bitmap over the picture with its top-left at (x, y), clipped to the picture."""
+        """Blend a (h, w, 4) RGBA bitmap, not premultiplied, over the picture with its top-left at (x, y), clipped to
+        the picture. A read-only array is converted once and must stay as it is; a writeable one each time. Colours
+        under alpha 0 should continue those beside them: chroma averages over them."""
         ...
 
     def cover(self, lane: Lane, picture: Picture, box: tuple[int, int, int, int] | None, cells: int) -> None:
         """Make a region (x1, y1, x2, y2; None: everything) unrecognisable: averaged to `cells` values along its longer
-        side and smoothly enlarged again. Irreversible: the averages are all that is left."""
+        side, fewer if one would be under 8 px, and smoothly enlarged again. Irreversible: the averages are all that
+        is left."""
         ...
