@@ -8,9 +8,15 @@ import numpy.typing as npt
 from livefuse.align.templates import five_points, similarity_from_points
 from livefuse.frame import F32
 
-_RADIUS = 0.29  # root mean square distance of the landmarks from their centre, in crop sides
+_RADIUS = 0.28
+"""Root mean square distance of the landmarks from their centre, in crop sides.
+
+Measured: under crop errors of 3 px, 2 % and 2 degrees the landmarks scatter by 1.0 % of the eye distance at 0.27 to 0.30,
+and by more on either side (1.2 % at 0.24 and at 0.36).
+"""
 _CENTRE = (0.5, 0.5)
-_POINTS = np.array([[0.33, 0.34], [0.67, 0.34], [0.5, 0.53], [0.37, 0.70], [0.63, 0.70]], np.float32)
+# Where the detector's points fall in the crop of frontal faces framed by their landmarks.
+_POINTS = np.array([[0.334, 0.303], [0.666, 0.303], [0.5, 0.508], [0.345, 0.637], [0.655, 0.637]], np.float32)
 
 
 def frame_points(points: F32, side_px: int) -> F32:

@@ -20,10 +20,10 @@ _SURE = 0.6  # confidence from which a landmark gets its full say
 _LEAST_SAY = 0.2
 _GAP_S = 0.5  # a face unseen for this long starts afresh
 
-_POSE_CUTOFF_HZ, _POSE_BETA = 1.0, 30.0
-_SHAPE_CUTOFF_HZ, _SHAPE_BETA = 0.8, 10.0
-_MOBILE_CUTOFF_HZ, _MOBILE_BETA = 3.0, 30.0
-_DERIVATIVE_CUTOFF_HZ = 4.0
+_POSE_CUTOFF_HZ, _POSE_BETA = 0.8, 60.0
+_SHAPE_CUTOFF_HZ, _SHAPE_BETA = 0.5, 10.0
+_MOBILE_CUTOFF_HZ, _MOBILE_BETA = 2.0, 40.0
+_DERIVATIVE_CUTOFF_HZ = 3.0
 
 
 def _per_point(rest: float, mobile: float) -> F64:
@@ -63,10 +63,13 @@ class LandmarkFilter:
 
     def _step(self, points: F64, say: F64, dt_s: float) -> F64:
         centre, scale, angle = self._fit(points, say)
+        angle += 2 * np.pi * np.round((self._angle - angle) / (2 * np.pi))  # no jump where the circle closes
+        self._angle = angle
         shape = (points - centre) @ _rotation(angle) / scale
-        pose = self._pose([centre[0] / scale, centre[1] / scale, np.log(scale), angle], dt_s)
+        # Everything in px, so that one cut-off rule fits shift, growth and the arc of a turn.
+        pose = self._pose([*centre, scale, angle * scale], dt_s, unit=scale)
         shape = self._shape(shape, dt_s)
-        return shape @ _rotation(pose[3]).T * np.exp(pose[2]) + pose[:2] * scale
+        return shape @ _rotation(pose[3] / pose[2]).T * pose[2] + pose[:2]
 
     def _fit(self, points: F64, say: F64) -> tuple[F64, float, float]:
         weight = say.copy()

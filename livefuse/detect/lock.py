@@ -9,7 +9,7 @@ import numpy as np
 from livefuse.detect.trajectory import Trajectory
 
 _RIVAL_SIZE = 0.4  # a moving face smaller than this part of a still one is somebody in the background
-_LOOK_NS = 500_000_000  # how long a choice among several waits for the best one to show that it is alive
+_LOOK_NS = 700_000_000  # how long a choice among several waits for the best one to show that it is alive
 _STILL_NS = 1_000_000_000  # a locked face that has not moved at all for this long may be a picture on the wall
 
 

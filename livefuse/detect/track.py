@@ -80,6 +80,8 @@ class Tracker:
         for track, i in pairs:
             score = float(found.scores[i])
             track.see(found.boxes[i], found.points[i], score, t_ns, smooth=self._config.smooth)
+            if not track.confirmed and score < self._birth_score:
+                track.hits = 0  # a weak detection may continue a face but does not make one
             track.confirmed |= track.hits >= self._config.min_hits
             free.remove(i)
         return [track for track, _ in pairs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -97,8 +98,8 @@ def box_iou(a: F32, b: F32) -> F32:
 
 
 def _to_bgr_planes(rgb: U8, planes: F32) -> None:
-    for i in range(3):
-        np.copyto(planes[i], rgb[..., 2 - i])
+    for i, channel in enumerate(cv2.split(rgb)):
+        np.copyto(planes[2 - i], channel)
 
 
 def _to_frame(network_px: F32, scale: float) -> F32:
