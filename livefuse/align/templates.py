@@ -76,7 +76,13 @@ def transform_points(matrix: F32, points: npt.NDArray[np.floating]) -> F32:
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float32)
 
 
+MOUTH_CORNERS = (58, 62)
+"""Landmarks 48-52 are the upper lip's outer edge, 53-57 the lower lip's, 58-65 the inner edge from corner to corner: the
+network leaves out iBUG's outer corners (48 and 54 there), so everything after 47 is shifted against iBUG-68."""
+
+
 def five_points(landmarks: F32) -> F32:
     """The five template points of 66 landmarks. Shapes: (..., 66, 2) -> (..., 5, 2)."""
     eyes = (landmarks[..., 36:42, :].mean(axis=-2), landmarks[..., 42:48, :].mean(axis=-2))
-    return np.stack((*eyes, landmarks[..., 30, :], landmarks[..., 48, :], landmarks[..., 54, :]), axis=-2)
+    corners = (landmarks[..., i, :] for i in MOUTH_CORNERS)
+    return np.stack((*eyes, landmarks[..., 30, :], *corners), axis=-2)
