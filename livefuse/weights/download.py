@@ -124,7 +124,7 @@ class Fetch:
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
         with httpx.Client(timeout=TIMEOUT) as client, follow(client, url, headers) as response:
             offset = self._accepted_offset(response, offset)
-            self._take(offset, response.iter_raw(CHUNK_BYTES))
+            self._take(offset, response.iter_raw())  # unbuffered: a break loses nothing that arrived
         if self.part.size_bytes < self.total_bytes:
             raise BrokeOff(f"broke off at {self.part.size_bytes:,} of {self.total_bytes:,} bytes")
 

@@ -136,7 +136,8 @@ def pick_recipe(name: str, recipes: dict[str, Recipe]) -> Recipe:
 
 
 def _explained(error: ValidationError, path: Path) -> RecipeInvalid:
-    first = error.errors()[0]
+    # A misspelt key is also a missing one; the misspelling is the better message.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     parts = [str(part) for part in first["loc"]]
     key = ".".join(parts)
     if first["type"] == "extra_forbidden":
