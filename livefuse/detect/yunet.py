@@ -103,5 +103,5 @@ def _to_bgr_planes(rgb: U8, planes: F32) -> None:
 
 
 def _to_frame(network_px: F32, scale: float) -> F32:
-    flat = network_px.reshape(len(network_px), -1)
-    return np.asarray(((flat + 0.5) / scale - 0.5).reshape(network_px.shape), np.float32)
+    """The pixel centres that a reduced pixel averages lie around its own: half a pixel on either side of the scale."""
+    return np.asarray((network_px + 0.5) / scale - 0.5, np.float32)
