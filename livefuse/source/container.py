@@ -117,7 +117,7 @@ def _may_be_playlist(url: str) -> bool:
 
 def _unreadable(path: Path, error: av.FFmpegError) -> NotMedia:
     size = path.stat().st_size
-    if isinstance(error, av.InvalidDataError):
+    if isinstance(error, av.InvalidDataError | av.EOFError):
         said = "no video that FFmpeg can read; it may be cut off before its index (moov), or of another kind"
     elif isinstance(error, av.ArgumentError):
         said = "a kind of file that is not opened as a video"

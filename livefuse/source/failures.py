@@ -20,7 +20,7 @@ from livefuse.source.url import Location
 
 _DENIED = (av.HTTPUnauthorizedError, av.HTTPForbiddenError, av.PermissionError)
 _MISSING = (av.HTTPNotFoundError, av.FileNotFoundError)
-_BUSY_ERRNO = 16
+_BUSY_ERRNO, _IO_ERRNO = 16, 5
 _NO_DEVICE_ERRNOS = (6, 19)
 
 
@@ -49,6 +49,8 @@ def why_lost(error: av.FFmpegError, location: Location, took_s: float, limit_s: 
         return BadValue(f"{shown}: the camera refuses these options", hint="`livefuse devices` lists sizes and rates")
     if isinstance(error, av.InvalidDataError):
         return NotMedia(f"{shown} sends no video that FFmpeg can read", hint="try to open it in a player")
+    if error.errno == _IO_ERRNO:  # also FFmpeg's word for a host name that does not resolve
+        said = "no connection, or it broke off"
     return SourceLost(f"{shown}: {said}", hint="is the camera or server on, and the address right?")
 
 
