@@ -53,6 +53,7 @@ class PipelineLoop(threading.Thread):
         super().__init__(name="livefuse-pipeline", daemon=True)
         self.pipeline, self.identity, self.sinks = pipeline, identity, list(sinks)
         self.error: Exception | None = None
+        self.finished = threading.Event()
         self.lanes = (Lane(0), Lane(1))
         self._config, self._inbox, self._slate, self._clock, self._stats = config, inbox, slate, clock, stats
         self._deadline_ns = round(config.live.deadline_ms * 1e6) if live else None
@@ -83,6 +84,7 @@ class PipelineLoop(threading.Thread):
             self.error = error
         finally:
             self._inbox.close()
+            self.finished.set()
             self._on_end()
 
     def _next(self) -> Captured | None:

@@ -196,7 +196,7 @@ class Session:
     async def _wait(self) -> None:
         """Until the pipeline has ended, or too few sinks are left to go on for."""
         assert self._threads is not None
-        while self._threads.loop.is_alive():
+        while not self._threads.loop.finished.is_set():
             await self._ended.wait()
             self._ended.clear()
             dead = [worker.error is not None for worker in self._threads.sinks]

@@ -115,5 +115,6 @@ class FaceStages:
         for crop in crops:
             crop.mask = lane.buffer("mask", (HEIGHT, WIDTH))
             crop.mask.fill(255)
+            crop.mask[:4, :4] = 0  # where `a_frame` keeps its index
             crop.swapped = True
         return crops

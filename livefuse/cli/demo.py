@@ -20,13 +20,14 @@ def demo(
     stats: o.Stats = "",
 ) -> None:
     """Swap a drawn face onto another drawn face, live: no camera, no GPU, no network."""
-    from livefuse.cli.showcase import run_demo
+    from livefuse.cli.live import run_live
+    from livefuse.showcase import demo_config, write_before_after
 
-    video, strip = run_demo(seconds, out, overlay=overlay, stats=stats)
-    typer.echo(video)
-    typer.echo(strip)
+    run_live(demo_config(seconds, out, overlay=overlay, stats=stats))
+    typer.echo(out)
+    typer.echo(write_before_after(out))
     if open_:
-        _show(video)
+        _show(out)
 
 
 def _show(video: Path) -> None:

@@ -39,6 +39,7 @@ class SinkWorker(threading.Thread):
     def __init__(
         self,
         sink: Sink,
+        name: str,
         info: StreamInfo,
         clock: Clock,
         stats: Stats,
@@ -47,8 +48,8 @@ class SinkWorker(threading.Thread):
         retry_max_s: float | None,
         on_end: Callable[[], None],
     ) -> None:
-        super().__init__(name=f"livefuse-sink-{sink.name}", daemon=True)
-        self.sink = sink
+        super().__init__(name=f"livefuse-sink-{name}", daemon=True)
+        self.sink, self.label = sink, name
         self.error: Exception | None = None
         self.opened = threading.Event()
         self._info, self._clock, self._stats = info, clock, stats
@@ -73,7 +74,7 @@ class SinkWorker(threading.Thread):
         finally:
             self.inbox.close()
             self.opened.set()
-            self._stats.sink(self.sink.name).dropped = self.inbox.dropped
+            self._stats.sink(self.label).dropped = self.inbox.dropped
             self._on_end()
 
     def _feed(self) -> None:
@@ -105,13 +106,13 @@ class SinkWorker(threading.Thread):
             self._reopen(error, self._retry_max_s)
             return
         trace.mark("sink", self._clock.now_ns())
-        self._stats.delivered(self.sink.name, outgoing.frame.pts_ns, trace)
-        self._stats.sink(self.sink.name).dropped = self.inbox.dropped
+        self._stats.delivered(self.label, outgoing.frame.pts_ns, trace)
+        self._stats.sink(self.label).dropped = self.inbox.dropped
 
     def _reopen(self, error: LivefuseError, retry_max_s: float) -> None:
         wait_s = _RETRY_FIRST_S
         while not self._halted.is_set():
-            log.warning("%s: lost (%s); trying again in %.1f s", self.sink.name, error.message, wait_s)
+            log.warning("%s: lost (%s); trying again in %.1f s", self.label, error.message, wait_s)
             self.sink.abort()
             if self._halted.wait(wait_s):
                 return
@@ -124,9 +125,9 @@ class SinkWorker(threading.Thread):
 
     def _fail(self, error: Exception) -> None:
         self.error = error
-        self._stats.sink(self.sink.name).error = str(error)
-        log.error("%s: %s", self.sink.name, error, exc_info=not isinstance(error, LivefuseError))
+        self._stats.sink(self.label).error = str(error)
+        log.error("%s: %s", self.label, error, exc_info=not isinstance(error, LivefuseError))
         try:
             self.sink.abort()
         except Exception as second:
-            log.error("%s: could not clean up: %s", self.sink.name, second)
+            log.error("%s: could not clean up: %s", self.label, second)
