@@ -121,6 +121,31 @@ class Config(Section):
     output: OutputConfig = OutputConfig()
 
 
+def environment_overrides(environ: Mapping[str, str]) -> dict[str, Any]:
+    """`LIVEFUSE_DETECT__SIZE=640` -> `{"detect.size": 640}`: section and key joined by two underscores.
+
+    Values are read as TOML where they can be. Raises: UnknownKey.
+    """
+    overrides: dict[str, Any] = {}
+    for name, value in environ.items():
+        section, found, key = name.removeprefix("LIVEFUSE_").lower().partition("__")
+        if not name.startswith("LIVEFUSE_") or not found:
+            continue
+        dotted = f"{section}.{key}"
+        if dotted not in known_keys():
+            raise UnknownKey(f"environment: {name}: there is no key `{dotted}`", hint=_nearest(dotted))
+        overrides[dotted] = toml_value(value)
+    return overrides
+
+
+def toml_value(text: str) -> Any:
+    """A word as TOML reads it: `3` a number, `true` a truth value; anything else is text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
 def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
     """Read a TOML file; `overrides` are dotted keys (`privacy.mode`) that win over it.
 
@@ -156,10 +181,13 @@ def _explained(error: ValidationError, origin: str) -> ConfigError:
     path = [str(part) for part in first["loc"]]
     dotted = ".".join(path)
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(dotted, known_keys(), n=1, cutoff=0.5)
-        hint = f"did you mean `{near[0]}`?" if near else "known keys: " + ", ".join(known_keys())
-        return UnknownKey(f"{origin}: unknown key `{dotted}`", hint=hint)
+        return UnknownKey(f"{origin}: unknown key `{dotted}`", hint=_nearest(dotted))
     return BadValue(f"{origin}: {dotted} = {first['input']!r}: {first['msg']}", hint=_description(path))
+
+
+def _nearest(dotted: str) -> str:
+    near = difflib.get_close_matches(dotted, known_keys(), n=1, cutoff=0.5)
+    return f"did you mean `{near[0]}`?" if near else "known keys: " + ", ".join(known_keys())
 
 
 def known_keys() -> list[str]:

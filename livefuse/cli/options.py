@@ -60,20 +60,15 @@ def require_consent(face: str, consent: Ground | None) -> None:
 
 
 def settings(pairs: list[str] | None) -> dict[str, Any]:
-    """`key=value` words to overrides; values are read as TOML where they can be. Raises: BadValue."""
-    overrides: dict[str, Any] = {}
+    """What the environment says, and `key=value` words, which win. Raises: BadValue, UnknownKey."""
+    import os
+
+    from livefuse.config import environment_overrides, toml_value
+
+    overrides = environment_overrides(os.environ)
     for pair in pairs or []:
         key, found, value = pair.partition("=")
         if not found or not key:
             raise BadValue(f"--set {pair!r}", hint="write it as section.key=value, e.g. --set detect.size=640")
-        overrides[key.strip()] = _toml_value(value.strip())
+        overrides[key.strip()] = toml_value(value.strip())
     return overrides
-
-
-def _toml_value(text: str) -> Any:
-    import tomllib
-
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
