@@ -1,0 +1,1 @@
+"""The swapper without learned weights: landmark warp, relighting, soft seam."""

@@ -1,0 +1,76 @@
+"""Shutting the mouth of a photo.
+
+A smiling photo on a face that keeps its mouth shut would have its teeth squeezed into a white line: no smooth map closes a
+gap. Two maps do, one for what lies above the lip line and one for what lies below.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from livefuse.frame import F32, U8
+from livefuse.swap.mesh import mask, topology, warp
+from livefuse.swap.mesh.topology import FaceFrame
+
+_UPPER_OUTER, _LOWER_OUTER = slice(49, 54), slice(55, 60)
+_UPPER_INNER, _LOWER_INNER = slice(60, 63), slice(63, 66)
+# How far the outer contour follows, from corner to corner.
+_FOLLOWING = np.array([[0.6], [0.9], [1.0], [0.9], [0.6]], np.float32)
+_LINE_DARKNESS = 0.35
+
+
+def shut(photo: U8, landmarks: F32, frame: FaceFrame) -> tuple[U8, F32]:
+    """The photo with its lips closed, and its landmarks then. A mouth that is shut already stays as it is."""
+    if mask.mouth_gap(landmarks) <= mask.MOUTH_SHUT:
+        return photo, landmarks
+    line: F32 = np.asarray((landmarks[_UPPER_INNER] + landmarks[_LOWER_INNER][::-1]) / 2, np.float32)
+    closed = landmarks.copy()
+    _move(closed, landmarks, _UPPER_INNER, _UPPER_OUTER, line)
+    _move(closed, landmarks, _LOWER_INNER, _LOWER_OUTER, line[::-1])
+    lower = _warped(photo, closed, landmarks, frame, without=(_UPPER_OUTER, _UPPER_INNER))
+    upper = _warped(photo, closed, landmarks, frame, without=(_LOWER_OUTER, _LOWER_INNER))
+    lip_line: F32 = np.concatenate((landmarks[48:49], line, landmarks[54:55]))
+    below = _below(photo.shape[:2], lip_line, frame)
+    joined = np.where(below[..., None], lower, upper)
+    return _with_line(joined, lip_line, frame), closed
+
+
+def _move(closed: F32, landmarks: F32, inner: slice, outer: slice, line: F32) -> None:
+    """Inner contour onto the line; the outer one follows, so that the lip keeps its thickness."""
+    shift = line - landmarks[inner]
+    closed[inner] = line
+    places = np.linspace(0, 2, 5)
+    spread = np.stack([np.interp(places, np.arange(3), shift[:, axis]) for axis in (0, 1)], 1)
+    closed[outer] = landmarks[outer] + spread * _FOLLOWING
+
+
+def _warped(photo: U8, closed: F32, landmarks: F32, frame: FaceFrame, *, without: tuple[slice, slice]) -> U8:
+    kept = np.ones(66 + topology.FOREHEAD_POINTS, np.bool_)
+    for part in without:
+        kept[part] = False
+    values = topology.control_points(landmarks, frame)[kept]
+    centres = (topology.control_points(closed, frame)[kept] - frame.origin) / frame.unit_px
+    coefficients = warp.Spline(topology.stiffness()[kept]).fit(centres, values)
+    size = (photo.shape[1], photo.shape[0])
+    points, cells = warp.lattice_points(size)
+    field = warp.evaluate(coefficients, centres, (points - frame.origin) / frame.unit_px)
+    there = cv2.resize(field.reshape(*cells, 2), size, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.remap(photo, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _below(shape: tuple[int, int], lip_line: F32, frame: FaceFrame) -> U8:
+    """1 below the lip line, which goes on straight beyond the corners of the mouth."""
+    ys, xs = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    across = (xs - frame.origin[0]) * frame.right[0] + (ys - frame.origin[1]) * frame.right[1]
+    height = (xs - frame.origin[0]) * frame.up[0] + (ys - frame.origin[1]) * frame.up[1]
+    line = lip_line - frame.origin
+    return np.asarray(height < np.interp(across, line @ frame.right, line @ frame.up), np.uint8)
+
+
+def _with_line(photo: U8, lip_line: F32, frame: FaceFrame) -> U8:
+    """Where lips meet it is dark."""
+    canvas = np.zeros(photo.shape[:2], np.uint8)
+    cv2.polylines(canvas, [np.round(lip_line).astype(np.int32)], False, 255, max(1, round(0.015 * frame.unit_px)))
+    soft = cv2.GaussianBlur(canvas, (0, 0), 0.008 * frame.unit_px).astype(np.float32) / 255
+    return np.asarray(photo * (1 - _LINE_DARKNESS * soft[..., None]) + 0.5, np.uint8)

@@ -1,0 +1,212 @@
+"""The `mesh` swapper: warp the identity's photo onto the face, relight it, leave a soft seam."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from livefuse.config import SwapConfig
+from livefuse.device.base import Lane
+from livefuse.errors import DegenerateFace
+from livefuse.frame import F32, U8, Crop, Crops
+from livefuse.swap.identity import Identity
+from livefuse.swap.mesh import light, mask, topology, warp
+from livefuse.swap.mesh.light import Light
+from livefuse.swap.mesh.prepared import SKIN_LEVEL, Prepared, prepare
+from livefuse.swap.mesh.topology import FaceFrame
+
+_FORGET_NS = 1_000_000_000
+_PREPARED_KEPT = 8
+
+
+@dataclass(slots=True)
+class _Layer:
+    """One identity on one track: its light, and how far it has faded in (0..1)."""
+
+    prepared: Prepared
+    opacity: float = 0.0
+    light: Light = field(default_factory=Light)
+
+
+@dataclass(slots=True)
+class _Track:
+    """The layers on one face, the newest last, and when it was last seen."""
+
+    layers: list[_Layer]
+    seen_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """One face of a frame: the part of the crop that a mask may cover, and what is in it.
+
+    Shapes: image (h, w, 3), a view of the crop; landmarks (66, 2), contour (n, 2) in px of that view; centres (n, 2) and
+    points (gh * gw, 2) in face units: the spline's control points and the lattice it is evaluated on.
+    """
+
+    image: U8
+    box: tuple[slice, slice]
+    landmarks: F32
+    contour: F32
+    frame: FaceFrame
+    centres: F32
+    points: F32
+    cells: tuple[int, int]
+
+
+class MeshSwapper:
+    """Swaps faces without learned weights. Used by one thread; `prepare` may be called from another."""
+
+    def __init__(self, config: SwapConfig) -> None:
+        self.config = config
+        self._spline = warp.Spline(topology.stiffness())
+        self._prepared: dict[tuple[str, str, int], Prepared] = {}
+        self._tracks: dict[int, _Track] = {}
+
+    def prepare(self, identity: Identity) -> Prepared:
+        """Do an identity's one-off work now, so that its first frame costs what every frame costs.
+
+        Raises: DegenerateFace.
+        """
+        key = (identity.photo_sha256, identity.name, hash(identity.landmarks.tobytes()))
+        if key not in self._prepared:
+            while len(self._prepared) >= _PREPARED_KEPT:
+                self._prepared.pop(next(iter(self._prepared)), None)
+            self._prepared[key] = prepare(identity, self.config.seam, shut_mouth=self.config.keep_mouth)
+        return self._prepared[key]
+
+    def __call__(self, lane: Lane, crops: Crops, identity: Identity, t_ns: int) -> Crops:
+        """Swap the face of every crop in place."""
+        prepared = self.prepare(identity)
+        for slot, crop in enumerate(crops):
+            track = self._track(crop.track, prepared, t_ns)
+            self._swap(lane, slot, crop, track)
+        self._forget(t_ns)
+        return crops
+
+    def _track(self, number: int, prepared: Prepared, t_ns: int) -> _Track:
+        track = self._tracks.setdefault(number, _Track([], t_ns))
+        track.seen_ns = t_ns
+        if not track.layers or track.layers[-1].prepared is not prepared:
+            track.layers = [*track.layers[-1:], _Layer(prepared)]
+        newest = track.layers[-1]
+        newest.opacity = min(1.0, newest.opacity + 1 / (self.config.fade_frames + 1))
+        if newest.opacity >= 1:
+            track.layers = [newest]
+        return track
+
+    def _forget(self, t_ns: int) -> None:
+        for number in [n for n, t in self._tracks.items() if abs(t_ns - t.seen_ns) > _FORGET_NS]:
+            del self._tracks[number]
+
+    def _swap(self, lane: Lane, slot: int, crop: Crop, track: _Track) -> None:
+        try:
+            target = _look(crop)
+        except DegenerateFace:
+            return  # nothing to hang the photo on: the crop stays unswapped, and the privacy guard covers it
+        shape = target.image.shape[:2]
+        image, opacity = lane.buffer("mesh.image", (*shape, 3)), lane.buffer("mesh.opacity", shape)
+        for i, layer in enumerate(track.layers):
+            if i == 0:
+                self._render(lane, target, layer, image, opacity)
+                if layer.opacity < 1:
+                    cv2.multiply(opacity, layer.opacity, dst=opacity)
+                continue
+            over, over_opacity = lane.buffer("mesh.over", (*shape, 3)), lane.buffer("mesh.over_opacity", shape)
+            self._render(lane, target, layer, over, over_opacity)
+            cv2.addWeighted(over, layer.opacity, image, 1 - layer.opacity, 0, dst=image)
+            cv2.addWeighted(over_opacity, layer.opacity, opacity, 1 - layer.opacity, 0, dst=opacity)
+        cv2.copyTo(image, opacity, target.image)  # what no mask covers stays the target's, for stages that look at it
+        crop.mask = lane.buffer(f"mesh.mask.{slot}", crop.image.shape[:2])
+        crop.mask.fill(0)
+        crop.mask[target.box] = opacity
+        crop.swapped = True
+
+    def _render(self, lane: Lane, target: _Target, layer: _Layer, image: U8, opacity: U8) -> None:
+        """One identity on one face at full strength: colours into `image`, opacity into `opacity`."""
+        lattice = self._map(target, layer.prepared)
+        level = _level(lattice, layer.prepared)
+        there = warp.enlarge(lane, warp.Lattice(_at_level(lattice.field, 0.5**level), lattice.size))
+        warped = lane.buffer("mesh.warped", (*opacity.shape, 4))
+        photo, border = layer.prepared.levels[level], cv2.BORDER_CONSTANT
+        cv2.remap(photo, there, None, cv2.INTER_LINEAR, dst=warped, borderMode=border)
+        cv2.mixChannels([warped], [image, opacity], [0, 0, 1, 1, 2, 2, 3, 3])
+        if self.config.colour > 0:
+            tone = layer.light.follow(_compare(target, lattice, layer.prepared))
+            light.relight(lane, image, tone, target.frame, self.config.colour)
+        self._keep_target(lane, target, lattice, opacity)
+
+    def _map(self, target: _Target, prepared: Prepared) -> warp.Lattice:
+        h, w = target.image.shape[:2]
+        coefficients = self._spline.fit(target.centres, prepared.controls / prepared.unit_px)
+        field = warp.evaluate(coefficients, target.centres, target.points) * np.float32(prepared.unit_px)
+        return warp.Lattice(field.reshape(*target.cells, 2), (w, h))
+
+    def _keep_target(self, lane: Lane, target: _Target, lattice: warp.Lattice, opacity: U8) -> None:
+        unit, points = target.frame.unit_px, target.landmarks
+        mask.clip_outside(lane, opacity, target.contour)
+        sound = mask.fold_fade(warp.area_ratio(lattice))
+        if sound.min() < 1:
+            fade = lane.buffer("mesh.fade", opacity.shape, np.float32)
+            cv2.resize(sound, lattice.size, dst=fade, interpolation=cv2.INTER_LINEAR)
+            cv2.multiply(opacity, fade, dst=opacity, dtype=cv2.CV_8U)
+        if self.config.keep_mouth:
+            amount = mask.mouth_kept(mask.mouth_gap(points))
+            mask.keep(lane, opacity, points[list(topology.INNER_LIPS)], amount, 0.03 * unit)
+        if self.config.keep_eyes:
+            for eye in (topology.EYE_LEFT, topology.EYE_RIGHT):
+                mask.keep(lane, opacity, points[eye], 1.0, 0.04 * unit)
+
+
+def _look(crop: Crop) -> _Target:
+    contour = mask.face_contour(crop.landmarks, topology.face_frame(crop.landmarks))
+    h, w = crop.image.shape[:2]
+    x1, y1 = np.clip(np.floor(contour.min(0)).astype(int) - 1, 0, (w - 2, h - 2)).tolist()
+    x2, y2 = np.clip(np.ceil(contour.max(0)).astype(int) + 2, (x1 + 2, y1 + 2), (w, h)).tolist()
+    landmarks = crop.landmarks - np.array([x1, y1], np.float32)
+    frame = topology.face_frame(landmarks)
+    points, cells = warp.lattice_points((x2 - x1, y2 - y1))
+    return _Target(
+        image=crop.image[y1:y2, x1:x2],
+        box=(slice(y1, y2), slice(x1, x2)),
+        landmarks=landmarks,
+        contour=contour - np.array([x1, y1], np.float32),
+        frame=frame,
+        centres=(topology.control_points(landmarks, frame) - frame.origin) / np.float32(frame.unit_px),
+        points=(points - frame.origin) / np.float32(frame.unit_px),
+        cells=cells,
+    )
+
+
+def _level(lattice: warp.Lattice, prepared: Prepared) -> int:
+    """The photo's level whose pixels are about the crop's: no sparkle from skipped pixels, no needless blur."""
+    ratio = float(np.median(warp.area_ratio(lattice)))
+    return int(np.clip(round(np.log2(max(ratio, 1e-6)) / 2), 0, len(prepared.levels) - 1))
+
+
+def _at_level(field: F32, scale: float) -> F32:
+    return field if scale == 1 else (field + np.float32(0.5)) * np.float32(scale) - np.float32(0.5)
+
+
+def _compare(target: _Target, lattice: warp.Lattice, prepared: Prepared) -> light.Look:
+    """Target and photo on the light lattice."""
+    places = light.lattice_points(target.frame)
+    linear, replicate = cv2.INTER_LINEAR, cv2.BORDER_REPLICATE
+    cells = _scaled(places, 1 / lattice.cell_px[0], 1 / lattice.cell_px[1])
+    there = _at_level(cv2.remap(lattice.field, cells, None, linear, borderMode=replicate), 0.5**SKIN_LEVEL)
+    photo = cv2.remap(prepared.levels[SKIN_LEVEL], there, None, linear).astype(np.float32)
+    skin = cv2.remap(prepared.skin, there, None, linear).astype(np.float32) / 255
+    # Whole steps: averaging over them is many times as fast as over fractions.
+    h, w = target.image.shape[:2]
+    step = max(1, min(round(target.frame.unit_px * light.CELL_UNITS), h, w))
+    whole = target.image[: h // step * step, : w // step * step]
+    small = cv2.resize(whole, (w // step, h // step), interpolation=cv2.INTER_AREA)
+    seen = cv2.remap(small, _scaled(places, 1 / step, 1 / step), None, linear, borderMode=replicate)
+    return light.Look(seen.astype(np.float32), photo[..., :3], skin, photo[..., 3] / 255)
+
+
+def _scaled(places: F32, across: float, down: float) -> F32:
+    """Pixel centres in an image shrunk by these factors."""
+    return (places + np.float32(0.5)) * np.array([across, down], np.float32) - np.float32(0.5)
