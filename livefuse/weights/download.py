@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import httpx
 
+from livefuse import __version__
 from livefuse.errors import DownloadFailed, ModelCorrupt
 from livefuse.weights.part import CHUNK_BYTES, PartFile, disk_errors_explained, ensure_space
 
@@ -23,6 +24,7 @@ Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all."""
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"livefuse/{__version__}"}
 REDIRECTS_MAX = 5
 CONNECTIONS_MAX = 50
 TRY_AGAIN_STATUSES = (408, 425, 429)
@@ -121,7 +123,7 @@ class Fetch:
         """Add to the part what it lacks. Raises: Refused, BrokeOff, httpx.TransportError."""
         if offset >= self.total_bytes:
             return
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
+        headers = HEADERS | ({"Range": f"bytes={offset}-"} if offset else {})
         with httpx.Client(timeout=TIMEOUT) as client, follow(client, url, headers) as response:
             offset = self._accepted_offset(response, offset)
             self._take(offset, response.iter_raw())  # unbuffered: a break loses nothing that arrived

@@ -64,7 +64,7 @@ class PartFile:
 
     def finish(self) -> None:
         """Give the file its final name in one step."""
-        with self.path.open("rb") as file:
+        with self.path.open("r+b") as file:
             os.fsync(file.fileno())  # a power cut must not leave a full-sized file of zeros under the final name
         self.path.replace(self.target)
 
@@ -84,6 +84,7 @@ def ensure_space(folder: Path, needed_bytes: int) -> None:
         )
 
 
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows knows no quotas
 _MOVE_HINT = "free some space, or set LIVEFUSE_HOME to a folder on another disk"
 
 
@@ -93,7 +94,7 @@ def disk_errors_explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in _FULL
         if full:
             message, hint = f"the disk of {folder} is full", _MOVE_HINT + "; what arrived is kept"
         else:

@@ -147,6 +147,8 @@ class ModelStore:
         from livefuse.weights.download import Fetch, no_progress  # httpx: 80 ms that a warm start need not pay
 
         target = self._file(recipe)
+        if self._settled(recipe) == "verified":
+            return target  # before the lock, which a read-only store cannot hold
         with self._locked(recipe):
             self._check_licence(recipe, accept_licence)
             if self._settled(recipe) != "verified":  # another process may have pulled it while we waited
