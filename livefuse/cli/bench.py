@@ -25,7 +25,8 @@ def pipeline(
 
     width, height = parse_resolution(resolution)
     identity = {"identity.photo": "synthetic:7", "identity.consent": "synthetic", "swap.model": swapper}
-    config = make_config({}, identity | {"source": f"synthetic:{width}x{height}@30"} | o.settings(setting))
+    source = {"source": f"synthetic:{width}x{height}@30"}
+    config = make_config({}, o.settings(identity | source, setting))
     record = measure(config, width, height, frames)
     print_record(record)
     growth = record["memory"]["growth_bytes"] / 2**20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -59,13 +60,16 @@ def require_consent(face: str, consent: Ground | None) -> None:
         )
 
 
-def settings(pairs: list[str] | None) -> dict[str, Any]:
-    """What the environment says, and `key=value` words, which win. Raises: BadValue, UnknownKey."""
+def settings(flags: Mapping[str, Any], pairs: list[str] | None) -> dict[str, Any]:
+    """What the environment says, then a command's flags, then its `--set key=value` words: the later ones win.
+
+    Values of words are read as TOML where they can be. Raises: BadValue, UnknownKey.
+    """
     import os
 
     from livefuse.config import environment_overrides, toml_value
 
-    overrides = environment_overrides(os.environ)
+    overrides = environment_overrides(os.environ) | dict(flags)
     for pair in pairs or []:
         key, found, value = pair.partition("=")
         if not found or not key:

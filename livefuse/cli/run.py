@@ -46,7 +46,8 @@ def run(
         "identity.face": face_index,
         "identity.by": by,
     }
-    overrides = o.settings(setting) | {key: value for key, value in flags.items() if value not in (None, "")}
+    given = {key: value for key, value in flags.items() if value not in (None, "")}
+    overrides = o.settings(given, setting)
     decoded = load_config(config, overrides) if config else make_config({}, overrides)
     o.require_consent(decoded.identity.photo, o.Ground(decoded.identity.consent) if decoded.identity.consent else None)
     run_live(decoded)

@@ -44,4 +44,4 @@ def swap(
         "identity.face": face_index,
         "identity.by": by,
     }
-    run_with_progress(make_config({}, overrides | o.settings(setting)), out)
+    run_with_progress(make_config({}, o.settings(overrides, setting)), out)

@@ -65,13 +65,15 @@ def test_the_environment_reaches_every_section() -> None:
 
 def test_set_words_are_toml_and_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEFUSE_DETECT__SIZE", "640")
-    assert settings(["detect.size=320", "track.smooth=false", "source=camera:0"]) == {
+    assert settings({}, None) == {"detect.size": 640}
+    assert settings({"detect.size": 480}, None) == {"detect.size": 480}
+    assert settings({"detect.size": 480}, ["detect.size=320", "track.smooth=false", "source=camera:0"]) == {
         "detect.size": 320,
         "track.smooth": False,
         "source": "camera:0",
     }
     with pytest.raises(BadValue, match="--set"):
-        settings(["detect.size"])
+        settings({}, ["detect.size"])
 
 
 def test_a_config_cannot_be_changed() -> None:
