@@ -68,7 +68,7 @@ class LandmarkFilter:
         shape = (points - centre) @ _rotation(angle) / scale
         # Everything in px, so that one cut-off rule fits shift, growth and the arc of a turn.
         pose = self._pose([*centre, scale, angle * scale], dt_s, unit=scale)
-        shape = self._shape(shape, dt_s)
+        shape = self._shape(shape, dt_s, trust=say[:, None])
         return shape @ _rotation(pose[3] / pose[2]).T * pose[2] + pose[:2]
 
     def _fit(self, points: F64, say: F64) -> tuple[F64, float, float]:

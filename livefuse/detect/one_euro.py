@@ -18,7 +18,7 @@ class OneEuro:
     """Filters an array of signals, each by itself.
 
     `unit` in a call divides the speed that opens the filter, so that a face of any size gets the same treatment:
-    pass its size, and `beta` is per face size per second.
+    pass its size, and `beta` is per face size per second. `trust` scales the cut-off: what is doubtful moves slowly.
     Source: Casiez, Roussel, Vogel 2012, "1 € Filter", algorithm 1.
     """
 
@@ -40,13 +40,13 @@ class OneEuro:
         if self._value is not None:
             self._value = self._value + np.asarray(by, np.float64)
 
-    def __call__(self, value: npt.ArrayLike, dt_s: float, unit: float = 1.0) -> F64:
+    def __call__(self, value: npt.ArrayLike, dt_s: float, *, unit: float = 1.0, trust: npt.ArrayLike = 1.0) -> F64:
         x = np.asarray(value, np.float64)
         if self._value is None or dt_s <= 0:
             self._value, self._speed = x.copy(), np.zeros_like(x)
             return self._value
         speed = (x - self._value) / dt_s
         self._speed = self._speed + smoothing(self._derivative_cutoff_hz, dt_s) * (speed - self._speed)
-        cutoff_hz = self._min_cutoff_hz + self._beta * np.abs(self._speed) / unit
+        cutoff_hz = (self._min_cutoff_hz + self._beta * np.abs(self._speed) / unit) * np.asarray(trust, np.float64)
         self._value = self._value + smoothing(cutoff_hz, dt_s) * (x - self._value)
         return self._value

@@ -31,7 +31,7 @@ def photo(shared: Path, name: str) -> Picture:
 def clip_pictures(shared: Path, name: str, indices: tuple[int, ...]) -> list[Picture]:
     with av.open(str(shared / "media" / name)) as container:
         return [
-            picture_of(frame.to_ndarray(format="rgb24"))
+            picture_of(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
             for i, frame in enumerate(container.decode(video=0))
             if i in indices
         ]

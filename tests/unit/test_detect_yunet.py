@@ -34,8 +34,8 @@ def test_decode_follows_the_contract_of_the_model() -> None:
     outputs["kps_16"][0, cell] = np.arange(10) / 10
     boxes, scores, points = decode(outputs, 96, 0.6)
     assert scores == pytest.approx([0.9])
-    centre = np.array([3.5, 1.75]) * 16
-    np.testing.assert_allclose(boxes.reshape(2, 2), [centre - (16, 24), centre + (16, 24)], rtol=1e-5)
+    centre, half = np.array([3.5, 1.75]) * 16, np.array([16, 24])
+    np.testing.assert_allclose(boxes.reshape(2, 2), [centre - half, centre + half], rtol=1e-5)
     np.testing.assert_allclose(points[0, 4], [(3 + 0.8) * 16, (2 + 0.9) * 16], rtol=1e-5)
 
 
@@ -59,7 +59,7 @@ def test_nms_keeps_the_best_of_overlapping_boxes_and_chains_do_not_spread() -> N
 def test_box_iou() -> None:
     a = np.array([[0, 0, 10, 10], [5, 5, 5, 5]], np.float32)
     b = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], np.float32)
-    np.testing.assert_allclose(box_iou(a, b), [[1, 1 / 3, 0], [0, 0, 0]], atol=1e-6)
+    np.testing.assert_allclose(box_iou(a, b), [[1.0, 1 / 3, 0.0], [0.0, 0.0, 0.0]], atol=1e-6)
 
 
 @pytest.mark.parametrize(

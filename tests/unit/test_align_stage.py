@@ -1,0 +1,153 @@
+"""The alignment stage, with a landmarker that does as it is told."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from livefuse.align.stage import Align, agrees
+from livefuse.align.templates import five_points, transform_points
+from livefuse.config import TrackConfig
+from livefuse.device.base import Lane, Picture
+from livefuse.device.cpu import CpuBackend
+from livefuse.frame import F32, Crops, Faces
+from tests.unit.photos import picture_of
+
+FRAME_NS = 33_333_333
+
+
+def face_at(x: float, y: float) -> F32:
+    points = np.random.default_rng(4).uniform(-60, 60, (66, 2))
+    points[36:42], points[42:48], points[30], points[58], points[62] = (
+        (-30, -30),
+        (30, -30),
+        (0, 5),
+        (-25, 35),
+        (25, 35),
+    )
+    points[8], points[17:27] = (0, 75), (0, -45)
+    return np.asarray(points + np.array([x, y]), np.float32)
+
+
+class Told:
+    """Finds the landmarks and the confidence it is given; remembers what it was asked."""
+
+    def __init__(self, *faces: F32) -> None:
+        self.faces, self.level = list(faces), [0.8] * len(faces)
+        self.previous: list[F32 | None] = []
+
+    def __call__(self, lane: Lane, picture: Picture, points: F32, previous: F32 | None = None) -> tuple[F32, F32]:
+        self.previous.append(previous)
+        n = len(points)
+        return np.stack(self.faces[:n]), np.stack([np.full(66, level, np.float32) for level in self.level[:n]])
+
+
+def faces_of(*landmarks: F32, chosen: tuple[bool, ...] | None = None, missed: int = 0) -> Faces:
+    points = np.stack([five_points(x) for x in landmarks])
+    boxes = np.concatenate((points.min(axis=1) - 20, points.max(axis=1) + 20), axis=1)
+    faces = Faces.of(boxes, [0.9] * len(landmarks), points)
+    faces.ids = np.arange(len(landmarks)) + 7
+    faces.chosen = np.array(chosen or (True,) * len(landmarks))
+    faces.missed = np.full(len(landmarks), missed)
+    return faces
+
+
+def a_picture() -> Picture:
+    return picture_of(np.random.default_rng(0).integers(0, 255, (480, 640, 3)).astype(np.uint8))
+
+
+def play(align: Align, told: Told, levels: list[float], missed: int = 0) -> list[Crops]:
+    picture, out = a_picture(), []
+    for k, level in enumerate(levels):
+        told.level = [level]
+        out.append(align(Lane(0), picture, faces_of(told.faces[0], missed=missed), k * FRAME_NS))
+    return out
+
+
+def test_one_crop_for_each_chosen_face_read_exactly_from_the_frame() -> None:
+    a, b, c = face_at(150, 200), face_at(320, 240), face_at(500, 250)
+    picture, lane = a_picture(), Lane(0)
+    crops = Align(Told(a, c), CpuBackend(), TrackConfig())(
+        lane, picture, faces_of(a, b, c, chosen=(True, False, True)), 0
+    )
+    assert [crop.track for crop in crops] == [7, 9]
+    for crop, landmarks in zip(crops, (a, c), strict=True):
+        h, w = crop.image.shape[:2]
+        x, y = (-crop.to_crop[:, 2]).astype(int)
+        np.testing.assert_array_equal(crop.image, picture.planes[0][y : y + h, x : x + w])
+        np.testing.assert_allclose(crop.landmarks, transform_points(crop.to_crop, landmarks), atol=1e-3)
+        np.testing.assert_allclose(crop.points, five_points(crop.landmarks), atol=1e-3)
+        assert crop.mask is None
+        assert not crop.swapped
+    assert not np.shares_memory(crops[0].image, crops[1].image)
+
+
+def test_nothing_chosen_is_nothing_asked() -> None:
+    told = Told(face_at(300, 200))
+    align = Align(told, CpuBackend(), TrackConfig())
+    assert align(Lane(0), a_picture(), faces_of(told.faces[0], chosen=(False,)), 0) == []
+    assert align(Lane(0), a_picture(), Faces.none(), FRAME_NS) == []
+    assert told.previous == []
+
+
+def test_the_crop_follows_the_previous_landmarks_while_they_agree() -> None:
+    told = Told(face_at(300, 200))
+    align, picture = Align(told, CpuBackend(), TrackConfig(smooth=False)), a_picture()
+    for k, x in enumerate((300, 305, 450)):
+        align(Lane(0), picture, faces_of(face_at(x, 200)), k * FRAME_NS)
+    first, second, third = told.previous
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert np.isnan(first).all()
+    np.testing.assert_array_equal(second[0], told.faces[0])
+    assert np.isnan(third).all()  # the tracker sees the face somewhere else
+
+
+def test_what_is_no_face_gets_no_crop() -> None:
+    told = Told(face_at(300, 200))
+    out = play(Align(told, CpuBackend(), TrackConfig()), told, [0.2] * 12)
+    assert out == [[]] * 12
+
+
+def test_confidence_between_the_levels_changes_nothing() -> None:
+    told = Told(face_at(300, 200))
+    out = play(Align(told, CpuBackend(), TrackConfig()), told, [0.7] * 8 + [0.45] * 20)
+    assert all(len(crops) == 1 for crops in out)
+    out = play(Align(told, CpuBackend(), TrackConfig()), told, [0.2] * 8 + [0.45] * 20)
+    assert not any(out)
+
+
+def test_no_verdict_is_shorter_than_five_frames() -> None:
+    rng = np.random.default_rng(8)
+    for _ in range(10):
+        told = Told(face_at(300, 200))
+        out = play(Align(told, CpuBackend(), TrackConfig()), told, rng.choice([0.1, 0.8], 80).tolist())
+        flags = np.array([bool(crops) for crops in out])
+        edges = np.flatnonzero(np.diff(flags)) + 1
+        assert (np.diff(edges) >= 5).all()
+        assert len(edges) > 2
+
+
+def test_frames_of_doubt_keep_the_last_good_landmarks() -> None:
+    told = Told(face_at(300, 200))
+    align, picture = Align(told, CpuBackend(), TrackConfig()), a_picture()
+    good = align(Lane(0), picture, faces_of(told.faces[0]), 0)
+    told.level, told.faces = [0.1], [face_at(360, 300)]
+    doubtful = align(Lane(0), picture, faces_of(face_at(300, 200)), FRAME_NS)
+    np.testing.assert_allclose(doubtful[0].landmarks, good[0].landmarks, atol=1e-3)
+
+
+def test_a_face_is_accepted_only_while_the_detector_sees_it() -> None:
+    told = Told(face_at(300, 200))
+    align = Align(told, CpuBackend(), TrackConfig())
+    assert not any(play(align, told, [0.8] * 8, missed=2))
+    assert all(play(align, told, [0.8] * 3))
+
+
+def test_agreement_of_landmarks_and_points() -> None:
+    landmarks = face_at(300, 200)
+    points = five_points(landmarks)
+    assert agrees(landmarks, points)
+    assert agrees(landmarks, points + 10)
+    assert not agrees(landmarks, points + 60)
+    assert not agrees(landmarks, (points - points.mean(axis=0)) * 2 + points.mean(axis=0))
