@@ -52,7 +52,8 @@ class Decoder:
         self._stream = video_stream(container, origin.shown)
         self._prepare(self._stream.codec_context)
         self._timeline = Timeline(rate_of(self._stream), live=origin.live)
-        self.damaged = 0
+        self.damaged = self._packets = 0
+        self._indexed = len(self._stream.index_entries)
         self._pictures = self._decoded()
         first = next(self._pictures, None)
         if first is None:
@@ -73,6 +74,14 @@ class Decoder:
         picture = next(self._pictures, None)
         return None if picture is None else self._host(picture)
 
+    @property
+    def missing(self) -> int:
+        """Packets that the container's index names but that did not come: the file was cut off.
+
+        The frame count that a container states is no measure, as it includes what an edit list leaves out.
+        """
+        return max(0, self._indexed - self._packets)
+
     def _host(self, picture: av.VideoFrame) -> HostFrame:
         planes = turned(planes_of(picture, self._format, self._width, self._height), self._turn)
         width, height = self._sides()
@@ -86,6 +95,7 @@ class Decoder:
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """Pictures in display order. A damaged packet costs its picture, not the rest of the stream."""
         for packet in self._container.demux(self._stream):
+            self._packets += packet.size > 0
             try:
                 pictures = self._stream.decode(packet)
             except (av.InvalidDataError, av.PatchWelcomeError, av.ArgumentError, av.UnknownError) as error:

@@ -60,11 +60,11 @@ class MediaSource:
             return frame
 
     def _tell_missing(self) -> None:
-        damaged, stated = self._decoder.damaged, self.info.frames
+        damaged, missing = self._decoder.damaged, self._decoder.missing
+        if missing:
+            log.warning("%s breaks off after %d pictures; %d more are in its index", self._path, self._count, missing)
         if damaged:
             log.warning("%s: %d damaged pictures were left out", self._path, damaged)
-        elif self._count < stated - 1:  # a last frame may lie outside the edit list
-            log.warning("%s breaks off after %d of %d frames: it was cut off", self._path, self._count, stated)
 
     def close(self) -> None:
         with self._lock:

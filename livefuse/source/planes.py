@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,19 +34,23 @@ class Turn:
 
 
 def turn_of(frame: av.VideoFrame) -> Turn:
-    """The turn that a frame's display matrix asks for, to the nearest quarter; none without a matrix.
-
-    Source: libavutil/display.h; the matrix (a b u, c d v, x y w) maps (p, q) to (a p + c q, b p + d q), q downwards.
-    """
+    """The turn that a frame's display matrix asks for; none without a matrix."""
     side_data: Any = frame.side_data  # PyAV's stub says TypedDict
     found = side_data.get(SideDataType.DISPLAYMATRIX)
     if found is None:
         return Turn()
-    matrix = np.frombuffer(memoryview(found), np.int32)
-    a, b, c, d = (int(matrix[i]) for i in (0, 1, 3, 4))
+    return turn_from(np.frombuffer(memoryview(found), np.int32).tolist())
+
+
+def turn_from(matrix: Sequence[int]) -> Turn:
+    """The nearest of the eight upright turns.
+
+    Source: libavutil/display.h; the matrix (a b u, c d v, x y w) maps (p, q) to (a p + c q, b p + d q), q downwards.
+    """
+    a, b, c, d = (matrix[i] for i in (0, 1, 3, 4))
     mirrored = a * d - b * c < 0
     if mirrored:  # undo the left-right flip that comes last
-        a, c = -a, -c
+        a = -a
     if abs(b) > abs(a):
         return Turn(1 if b < 0 else 3, mirrored)
     return Turn(2 if a < 0 else 0, mirrored)

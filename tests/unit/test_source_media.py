@@ -14,6 +14,7 @@ from livefuse.frame import HostFrame, plane_shapes
 from livefuse.source import open_source
 from livefuse.source.decode import Decoder
 from livefuse.source.media import MediaSource
+from livefuse.source.planes import turn_from, turned
 from tests.unit.source_clips import write_clip, write_sound
 
 
@@ -185,6 +186,23 @@ def test_mirrored_selfies_are_mirrored_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(frame.planes[0], reference(path)[0].to_ndarray()[:48, ::-1])
 
 
+@pytest.mark.parametrize("across", [(1, 0), (-1, 0), (0, 1), (0, -1)])
+@pytest.mark.parametrize("handed", [1, -1])
+def test_every_display_matrix(across: tuple[int, int], handed: int) -> None:
+    """Against the definition: each pixel (p, q) lands at (a p + c q, b p + d q), shifted into the picture."""
+    a, b = across
+    c, d = -b * handed, a * handed
+    stored = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    places = {(a * p + c * q, b * p + d * q): stored[q, p] for q in range(3) for p in range(4)}
+    left, top = min(x for x, _ in places), min(y for _, y in places)
+    expected = np.zeros((3, 4) if b == 0 else (4, 3), np.uint8)
+    for (x, y), value in places.items():
+        expected[y - top, x - left] = value
+    one = 1 << 16
+    turn = turn_from([a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30])
+    np.testing.assert_array_equal(turned((stored,), turn)[0], expected)
+
+
 def test_odd_sizes_round_chroma_up(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mkv", "ffv1", size=(33, 17))
     frame = read_all(path)[0]
@@ -267,7 +285,16 @@ def test_cut_off_in_the_middle_gives_what_there_is_and_a_warning(
     with caplog.at_level(logging.WARNING, "livefuse"):
         frames = read_all(path)
     assert 5 < len(frames) < 60
-    assert "left out" in caplog.text or "breaks off" in caplog.text
+    assert f"breaks off after {len(frames)} pictures" in caplog.text
+
+
+def test_a_trimmed_video_is_no_cut_off_video(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write_clip(tmp_path / "a.mp4", ticks=range(-20, 10))  # an edit list leaves out what lies before 0
+    with caplog.at_level(logging.WARNING, "livefuse"):
+        frames = read_all(path)
+    assert len(frames) == 10
+    assert frames[0].pts_ns == 0
+    assert not caplog.text
 
 
 def test_a_damaged_packet_costs_a_picture_not_the_video(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
