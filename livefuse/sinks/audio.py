@@ -21,6 +21,7 @@ from livefuse.sinks.mark import output_tags
 from livefuse.source.container import open_file
 
 _BITS_PER_SECOND = 192_000
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}  # PCM may say only how many channels there are
 _OPUS_HZ = 48_000  # the only rate that libopus takes besides its divisors
 
 
@@ -149,6 +150,6 @@ def _encoded_stream(container: OutputContainer, source: AudioStream) -> AudioStr
     )
     if not isinstance(stream, AudioStream):
         raise SinkUnwritable(f"{container.format.name} cannot hold sound", hint="use .mp4 or .mkv")
-    stream.codec_context.layout = source.codec_context.layout
+    stream.codec_context.layout = _LAYOUTS.get(source.codec_context.channels, source.codec_context.layout.name)
     stream.codec_context.bit_rate = _BITS_PER_SECOND
     return stream

@@ -31,7 +31,8 @@ from livefuse.sinks.mark import output_tags
 from livefuse.sinks.url import CONTAINERS, SinkUrl, bits_per_second
 from livefuse.source.base import SourceInfo
 
-_FINE_TIME_BASE = Fraction(1, 90_000)  # holds 24, 25, 30, 50, 60 and their 1000/1001 kin exactly
+_FINE_TIME_BASE = Fraction(1, 120_000)  # holds 24, 25, 30, 50, 60 and their 1000/1001 kin exactly
+_FRAGMENT_US = "1000000"  # what a power cut may cost
 _FAILURES = (FFmpegError, OSError, ValueError)
 
 
@@ -190,7 +191,8 @@ class FileSink:
 
     def _muxer_options(self, kind: str) -> dict[str, str]:
         if self._recording and kind in ("mp4", "mov"):
-            return {"movflags": "+hybrid_fragmented+frag_keyframe+negative_cts_offsets+write_colr"}
+            flags = "+hybrid_fragmented+frag_keyframe+negative_cts_offsets+write_colr"
+            return {"movflags": flags, "frag_duration": _FRAGMENT_US, "flush_packets": "1"}
         return {"movflags": "+write_colr"} if kind in ("mp4", "mov") else {}
 
     def _settings(self) -> EncoderSettings:
