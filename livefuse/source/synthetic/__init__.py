@@ -1,0 +1,1 @@
+"""The synthetic camera: parametric faces whose landmarks are known, drawn fast enough to run beside the pipeline."""
