@@ -50,8 +50,8 @@ def _sink_for(source: Source, config: Config, out: Path) -> Sink:
         )
     if picture:
         return sink
-    audio_from = Path(config.source) if source.info.audio else None
-    return FileSink(out, config.output, audio_from=audio_from, time_base=source.info.time_base)
+    until_ns = None if config.seconds is None else round(config.seconds * 1e9)
+    return FileSink.for_source(out, config.output, source.info, audio_until_ns=until_ns)
 
 
 def _immediate(config: Config) -> Config:
