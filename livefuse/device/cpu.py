@@ -104,7 +104,8 @@ class CpuBackend:
         for i, plane in enumerate(picture.planes):
             s = 1 if i == 0 else 2
             region = plane[y1 // s : -(-y2 // s), x1 // s : -(-x2 // s)]
-            small = cv2.resize(region, size[::-1], interpolation=cv2.INTER_AREA)
+            small = lane.buffer("cover.small", (*size, *plane.shape[2:]))
+            shrink(lane, region, small)
             cv2.resize(small, region.shape[1::-1], dst=region, interpolation=cv2.INTER_LINEAR)
 
     def _resample(self, lane: Lane, picture: Picture, to_crop: F32, out: U8) -> None:
