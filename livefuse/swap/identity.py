@@ -11,6 +11,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from livefuse.align.templates import five_points
 from livefuse.config import IdentityConfig
 from livefuse.errors import IdentityError, NoFace, SeveralFaces
 from livefuse.frame import F32, U8
@@ -82,12 +83,6 @@ def _synthetic(config: IdentityConfig, folder: Path) -> Identity:
     consent.store(folder, record, content, ".png")
     landmarks = np.asarray(truth.landmarks[0], np.float32)
     return Identity(config.photo.replace(":", "-"), image, landmarks, five_points(landmarks), record, digest)
-
-
-def five_points(landmarks: F32) -> F32:
-    """Eyes, nose tip and mouth corners from 66 landmarks."""
-    eyes = landmarks[36:42].mean(0), landmarks[42:48].mean(0)
-    return np.stack((*eyes, landmarks[30], landmarks[48], landmarks[54])).astype(np.float32)
 
 
 def _read(path: Path) -> U8:

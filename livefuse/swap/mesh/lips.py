@@ -11,10 +11,16 @@ import numpy as np
 
 from livefuse.frame import F32, U8
 from livefuse.swap.mesh import mask, topology, warp
-from livefuse.swap.mesh.topology import FaceFrame
+from livefuse.swap.mesh.topology import (
+    INNER_LOWER,
+    INNER_UPPER,
+    LOWER_LIP,
+    MOUTH_LEFT,
+    MOUTH_RIGHT,
+    UPPER_LIP,
+    FaceFrame,
+)
 
-_UPPER_OUTER, _LOWER_OUTER = slice(49, 54), slice(55, 60)
-_UPPER_INNER, _LOWER_INNER = slice(60, 63), slice(63, 66)
 # How far the outer contour follows, from corner to corner.
 _FOLLOWING = np.array([[0.6], [0.9], [1.0], [0.9], [0.6]], np.float32)
 _LINE_DARKNESS = 0.35
@@ -24,13 +30,13 @@ def shut(photo: U8, landmarks: F32, frame: FaceFrame) -> tuple[U8, F32]:
     """The photo with its lips closed, and its landmarks then. A mouth that is shut already stays as it is."""
     if mask.mouth_gap(landmarks) <= mask.MOUTH_SHUT:
         return photo, landmarks
-    line: F32 = np.asarray((landmarks[_UPPER_INNER] + landmarks[_LOWER_INNER][::-1]) / 2, np.float32)
+    line: F32 = np.asarray((landmarks[INNER_UPPER] + landmarks[INNER_LOWER][::-1]) / 2, np.float32)
     closed = landmarks.copy()
-    _move(closed, landmarks, _UPPER_INNER, _UPPER_OUTER, line)
-    _move(closed, landmarks, _LOWER_INNER, _LOWER_OUTER, line[::-1])
-    lower = _warped(photo, closed, landmarks, frame, without=(_UPPER_OUTER, _UPPER_INNER))
-    upper = _warped(photo, closed, landmarks, frame, without=(_LOWER_OUTER, _LOWER_INNER))
-    lip_line: F32 = np.concatenate((landmarks[48:49], line, landmarks[54:55]))
+    _move(closed, landmarks, INNER_UPPER, UPPER_LIP, line)
+    _move(closed, landmarks, INNER_LOWER, LOWER_LIP, line[::-1])
+    lower = _warped(photo, closed, landmarks, frame, without=(UPPER_LIP, INNER_UPPER))
+    upper = _warped(photo, closed, landmarks, frame, without=(LOWER_LIP, INNER_LOWER))
+    lip_line: F32 = np.concatenate((landmarks[[MOUTH_LEFT]], line, landmarks[[MOUTH_RIGHT]]))
     below = _below(photo.shape[:2], lip_line, frame)
     joined = np.where(below[..., None], lower, upper)
     return _with_line(joined, lip_line, frame), closed

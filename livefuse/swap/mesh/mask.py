@@ -75,8 +75,9 @@ def fold_fade(area: F32) -> F32:
 
 def mouth_gap(landmarks: F32) -> float:
     """Gap between the inner lips over the width of the mouth."""
-    gap = np.linalg.norm(landmarks[60:63] - landmarks[[65, 64, 63]], axis=1).mean()
-    return float(gap / max(np.linalg.norm(landmarks[54] - landmarks[48]), 1e-6))
+    upper, lower = landmarks[topology.INNER_UPPER], landmarks[topology.INNER_LOWER][::-1]
+    width = np.linalg.norm(landmarks[topology.MOUTH_RIGHT] - landmarks[topology.MOUTH_LEFT])
+    return float(np.linalg.norm(upper - lower, axis=1).mean() / max(width, 1e-6))
 
 
 def mouth_kept(gap: float) -> float:

@@ -9,23 +9,23 @@ import numpy as np
 import numpy.typing as npt
 
 from livefuse.frame import F32, U8
-from livefuse.swap.mesh import mask
+from livefuse.swap.mesh import mask, topology
 from livefuse.swap.mesh.frontal import Frontal
 from livefuse.swap.mesh.topology import FaceFrame
 
 _BRIGHTER_SIDE = 3.0  # exponent of the mean over both sides: the lit side counts more than the shadow
 _SKIN_HUE = (13.0, 16.0)  # CIE a*, b* of light skin in daylight
 _STRONG_HUE = 40.0  # a*b* distance from skin that is drawn in by half
-_MOST_LIGHTENING, _MOST_DARKENING = 2.5, 0.6
+_MOST_LIGHTENING, _MOST_DARKENING = 1.9, 0.6
 
 
 def retouch(photo: U8, landmarks: F32, view: Frontal) -> U8:
     """The photo, in the layout of `view`, with skin in place of hair, a plain hue, even light and both cheeks in full."""
     frame = view.frame
     likelihood = skin_likelihood(photo, landmarks, frame)
-    photo = without_cast(photo, likelihood, landmarks, frame)
     photo = without_hair(photo, likelihood, landmarks, frame)
     photo = evenly_lit(photo, landmarks, frame)
+    photo = without_cast(photo, likelihood, landmarks, frame)
     return completed(photo, view.density, likelihood, landmarks, frame)
 
 
@@ -115,7 +115,7 @@ def skin_likelihood(photo: U8, landmarks: F32, frame: FaceFrame) -> F32:
     # Light falls off towards the sides, so lightness may stray further than hue.
     distance = np.sqrt((away[..., 0] / 1.25) ** 2 + away[..., 1] ** 2 + away[..., 2] ** 2)
     likelihood = 1 - mask.smoothstep(distance, 1.6, 2.6)
-    trusted = mask.inside(cv2.convexHull(landmarks[17:66])[:, 0], photo.shape[:2])
+    trusted = mask.inside(cv2.convexHull(landmarks[topology.BROW_LEFT.start :])[:, 0], photo.shape[:2])
     likelihood[trusted > 0] = 1
     # Erode before blurring: single hairs at the border of the fringe are not skin either.
     likelihood = cv2.erode(likelihood, _disc(0.04 * frame.unit_px))

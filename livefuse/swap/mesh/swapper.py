@@ -59,8 +59,10 @@ class _Target:
 class MeshSwapper:
     """Swaps faces without learned weights. Used by one thread; `prepare` may be called from another."""
 
-    def __init__(self, config: SwapConfig) -> None:
+    def __init__(self, config: SwapConfig, *, fade_in: bool = False) -> None:
+        """`fade_in` lets a new face appear gradually, over the real one: only where that may be seen (privacy open)."""
         self.config = config
+        self._fade_in = fade_in
         self._spline = warp.Spline(topology.stiffness())
         self._prepared: dict[tuple[str, str, int], Prepared] = {}
         self._tracks: dict[int, _Track] = {}
@@ -89,8 +91,10 @@ class MeshSwapper:
     def _track(self, number: int, prepared: Prepared, t_ns: int) -> _Track:
         track = self._tracks.setdefault(number, _Track([], t_ns))
         track.seen_ns = t_ns
-        if not track.layers or track.layers[-1].prepared is not prepared:
-            track.layers = [*track.layers[-1:], _Layer(prepared)]
+        if not track.layers:
+            track.layers = [_Layer(prepared, opacity=0.0 if self._fade_in else 1.0)]
+        elif track.layers[-1].prepared is not prepared:
+            track.layers = [track.layers[-1], _Layer(prepared)]
         newest = track.layers[-1]
         newest.opacity = min(1.0, newest.opacity + 1 / (self.config.fade_frames + 1))
         if newest.opacity >= 1:
@@ -154,7 +158,7 @@ class MeshSwapper:
             cv2.multiply(opacity, fade, dst=opacity, dtype=cv2.CV_8U)
         if self.config.keep_mouth:
             amount = mask.mouth_kept(mask.mouth_gap(points))
-            mask.keep(lane, opacity, points[list(topology.INNER_LIPS)], amount, 0.03 * unit)
+            mask.keep(lane, opacity, points[topology.INNER_LIPS], amount, 0.03 * unit)
         if self.config.keep_eyes:
             for eye in (topology.EYE_LEFT, topology.EYE_RIGHT):
                 mask.keep(lane, opacity, points[eye], 1.0, 0.04 * unit)

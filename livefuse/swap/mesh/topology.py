@@ -1,6 +1,7 @@
 """Which landmark is what, and the control points that the warp hangs on.
 
-The 66 landmarks are iBUG-68 without the inner mouth corners (60 and 64), as OpenSeeFace gives them.
+The 66 landmarks are OpenSeeFace's: iBUG-68 without the outer corners of the mouth (48 and 54 there), so that everything
+after 47 is shifted against iBUG-68.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ BROW_LEFT, BROW_RIGHT = slice(17, 22), slice(22, 27)
 BRIDGE, NOSTRILS = slice(27, 31), slice(31, 36)
 NOSE_BASE = 33
 EYE_LEFT, EYE_RIGHT = slice(36, 42), slice(42, 48)
-LIPS = slice(48, 60)
-FEATURES = (BROW_LEFT, BROW_RIGHT, EYE_LEFT, EYE_RIGHT, NOSTRILS, LIPS)
-INNER_LIPS = (48, 60, 61, 62, 54, 63, 64, 65)  # the outer corners close the contour that lost its own
+UPPER_LIP, LOWER_LIP = slice(48, 53), slice(53, 58)  # outer edges; the lower one from image-right to image-left
+MOUTH = slice(48, 66)
+MOUTH_LEFT, MOUTH_RIGHT = 58, 62
+INNER_UPPER, INNER_LOWER = slice(59, 62), slice(63, 66)
+INNER_LIPS = slice(58, 66)  # a closed contour
+FEATURES = (BROW_LEFT, BROW_RIGHT, EYE_LEFT, EYE_RIGHT, NOSTRILS, MOUTH)
+
 
 _LEAST_UNIT_PX = 4.0
 # Forehead points: fraction of the way from temple to temple, height over the eye line in nose lengths.
@@ -32,8 +37,8 @@ HAIRLINE = (69, 71, 72, 70, 68)  # from image-right to image-left, closing the j
 # For each control point its partner on the other half of the face.
 MIRROR = np.array(
     [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1)]
-    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55]
-    + [62, 61, 60, 65, 64, 63]
+    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
+    + [*range(52, 47, -1), *range(57, 52, -1), 62, 61, 60, 59, 58, 65, 64, 63]
     + [66 + i for i in (1, 0, 3, 2, 5, 4, 6, 8, 7, 10, 9)]
 )
 # How freely the spline may miss a point (added to the kernel's diagonal). Points of a contour slide along it from
