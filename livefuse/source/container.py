@@ -105,9 +105,12 @@ def network_options(location: Location) -> dict[str, str]:
     }
     if scheme in ("http", "https") and _may_be_playlist(location.target):
         options["format_whitelist"] = f"hls,{_STREAMS},webvtt"
+    if scheme not in ("http", "https"):
+        options["analyzeduration"] = (
+            "1000000"  # us; FFmpeg's own 5 s only help with streams that begin without a picture
+        )
     if scheme in ("rtsp", "rtsps"):
-        # TCP: a lost UDP packet smears faces for seconds. A second of probing finds size and rate of any usual camera.
-        options |= {"rtsp_transport": "tcp", "analyzeduration": "1000000"}
+        options["rtsp_transport"] = "tcp"  # a lost UDP packet smears faces until the next keyframe
     return options | dict(location.options)
 
 

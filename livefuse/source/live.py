@@ -42,13 +42,17 @@ class LiveSource:
         self._opened = threading.Event()
         self._closed = threading.Event()
         self._failure: LivefuseError | None = None
+        self._promised = False
         self._thread = threading.Thread(target=self._run, name="livefuse-source", daemon=True)
         self._thread.start()
+        self._await_first_picture()
+
+    def _await_first_picture(self) -> None:
         # A little longer than FFmpeg's own limit, which knows more about what it was doing.
         if not self._opened.wait(self._open_s * 1.2 + 0.5):
             self.close()
-            raise stalled(location.shown, "did not open", self._open_s)
-        if self._failure is not None:
+            raise stalled(self._location.shown, "did not open", self._open_s)
+        if self._failure is not None and not self._promised:  # a failure after the first picture is for `read` to tell
             raise self._failure
 
     @property
@@ -113,6 +117,7 @@ class LiveSource:
             self.info = decoder.info
             if not origin.live:
                 self._box = Every(depth=2)
+            self._promised = True
             self._opened.set()
             limit_s = self._stall_s
             while not self._closed.is_set():

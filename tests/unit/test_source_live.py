@@ -224,7 +224,9 @@ def test_a_live_source_that_ends_is_lost(tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(av, "open", opened)
+        patch.setattr(threading.Thread, "start", threading.Thread.run)  # over before the opener looks
         source = open_source("rtsp://127.0.0.1/x")
+        assert source.read() is not None
         with pytest.raises(SourceLost, match="hung up"):
             drain(source)
 
