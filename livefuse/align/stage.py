@@ -18,6 +18,10 @@ from livefuse.frame import F32, Crop, Crops, Faces
 _ACCEPT, _REFUSE = 0.50, 0.40
 """Mean confidence of landmarks. Measured: faces 0.7 to 0.87, small or turned ones from 0.45; no face 0.37 (median)."""
 
+_BOTH = 1.25
+"""Least sum of landmark confidence and detector score for a new face. Curly hair reached 0.65 and 0.55, one witness weak
+while the other was not strong; faces that are worth swapping pass in some frame.
+"""
 _MIN_RUN_FRAMES = 5
 _AGREE = 0.6  # eye distances that the previous landmarks may be off the tracker's points
 _FORGET_FRAMES = 30
@@ -40,12 +44,12 @@ class _Memory:
     run: int = 0
     unseen: int = 0
 
-    def judge(self, confidence: float, *, detected: bool) -> bool:
+    def judge(self, confidence: float, *, accepted: bool) -> bool:
         """Hysteresis in level and in time: no verdict lasts shorter than it takes to be seen as flicker.
 
-        A face is accepted only on a frame in which the detector sees it as well: a track about to end is no evidence.
+        `accepted` is what it takes to become a face, `_REFUSE` what it takes to remain one.
         """
-        verdict = confidence >= _REFUSE if self.is_face else detected and confidence >= _ACCEPT
+        verdict = confidence >= _REFUSE if self.is_face else accepted
         if verdict != self.is_face and self.run >= _MIN_RUN_FRAMES:
             self.is_face, self.run = verdict, 0
         self.run += 1
@@ -73,8 +77,9 @@ class Align:
         landmarks, confidence = self._landmarker(lane, picture, points, self._previous(ids, points))
         crops: Crops = []
         for i, track in enumerate(ids):
-            detected = bool(faces.missed[chosen[i]] == 0)
-            steady = self._follow(track, landmarks[i], confidence[i], t_ns, detected=detected)
+            # A track that the detector does not see now may be about to end: it does not begin a face.
+            score = float(faces.scores[chosen[i]]) if faces.missed[chosen[i]] == 0 else 0.0
+            steady = self._follow(track, landmarks[i], confidence[i], score, t_ns)
             if steady is not None:
                 crops.append(self._cut(lane, picture, track, steady, len(crops)))
         return crops
@@ -87,14 +92,15 @@ class Align:
                 previous[i] = memory.landmarks
         return previous
 
-    def _follow(self, track: int, landmarks: F32, confidence: F32, t_ns: int, *, detected: bool) -> F32 | None:
+    def _follow(self, track: int, landmarks: F32, confidence: F32, score: float, t_ns: int) -> F32 | None:
         """Steady landmarks, or None where there is no face."""
         level = float(confidence.mean())
+        accepted = score > 0 and level >= _ACCEPT and level + score >= _BOTH
         memory = self._memory.get(track)
         if memory is None:
-            memory = self._memory[track] = _Memory(landmarks, detected and level >= _ACCEPT)
+            memory = self._memory[track] = _Memory(landmarks, accepted)
         memory.unseen = 0
-        is_face = memory.judge(level, detected=detected)
+        is_face = memory.judge(level, accepted=accepted)
         if level >= _REFUSE:  # below it the landmarks mean nothing: the last good ones stay for the frames of doubt
             if self._smoother is not None:
                 landmarks = self._smoother(track, landmarks, confidence, t_ns)

@@ -41,10 +41,10 @@ class Told:
         return np.stack(self.faces[:n]), np.stack([np.full(66, level, np.float32) for level in self.level[:n]])
 
 
-def faces_of(*landmarks: F32, chosen: tuple[bool, ...] | None = None, missed: int = 0) -> Faces:
+def faces_of(*landmarks: F32, chosen: tuple[bool, ...] | None = None, missed: int = 0, score: float = 0.9) -> Faces:
     points = np.stack([five_points(x) for x in landmarks])
     boxes = np.concatenate((points.min(axis=1) - 20, points.max(axis=1) + 20), axis=1)
-    faces = Faces.of(boxes, [0.9] * len(landmarks), points)
+    faces = Faces.of(boxes, [score] * len(landmarks), points)
     faces.ids = np.arange(len(landmarks)) + 7
     faces.chosen = np.array(chosen or (True,) * len(landmarks))
     faces.missed = np.full(len(landmarks), missed)
@@ -142,6 +142,14 @@ def test_a_face_is_accepted_only_while_the_detector_sees_it() -> None:
     align = Align(told, CpuBackend(), TrackConfig())
     assert not any(play(align, told, [0.8] * 8, missed=2))
     assert all(play(align, told, [0.8] * 3))
+
+
+def test_two_weak_witnesses_make_no_face_but_one_strong_one_helps_the_other() -> None:
+    for score, level, expected in ((0.62, 0.55, 0), (0.9, 0.55, 1), (0.62, 0.8, 1)):
+        told = Told(face_at(300, 200))
+        told.level = [level]
+        crops = Align(told, CpuBackend(), TrackConfig())(Lane(0), a_picture(), faces_of(told.faces[0], score=score), 0)
+        assert len(crops) == expected
 
 
 def test_agreement_of_landmarks_and_points() -> None:
