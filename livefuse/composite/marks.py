@@ -22,11 +22,13 @@ class Marks:
     def __init__(self, stats: Stats, info: StreamInfo, config: Config, clock: Clock) -> None:
         self._stats, self._info, self._config, self._clock = stats, info, config, clock
         self._overlay = Overlay(info.height, info.width) if config.overlay.enabled else None
+        if self._overlay is not None:
+            self._overlay.render(OverlayView())  # loads the font now, not on the first frame
         self._drawn: Bitmap | None = None
         self._drawn_ns = 0
         self._badge: list[Bitmap] = []
         if config.overlay.badge:
-            rgba = badge(info.height)
+            rgba = badge(min(info.height, info.width))
             self._badge = [(rgba, *badge_position(info.width, info.height, rgba))]
 
     def __call__(self) -> list[Bitmap]:
