@@ -88,6 +88,7 @@ class LiveConfig(Section):
 
     deadline_ms: float = Field(100.0, gt=0, description="a frame older than this is dropped before it costs anything")
     stall_ms: float = Field(500.0, gt=0, description="after this long without a frame, outputs get the slate")
+    lost_ms: float = Field(5000.0, gt=0, description="after this long without a frame, a live source is opened again")
     reconnect: bool = Field(True, description="reconnect a live source that fails")
     reconnect_max_s: float = Field(10.0, gt=0, description="longest wait between two attempts")
 

@@ -184,7 +184,7 @@ class Session:
     def _open_source(self) -> Source:
         from livefuse.source import open_source
 
-        return open_source(self.config.source)
+        return open_source(self.config.source, stall_ms=self.config.live.lost_ms)
 
     def _worker(self, sink: Sink, name: str, stream: StreamInfo) -> SinkWorker:
         live = self.config.live

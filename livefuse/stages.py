@@ -35,14 +35,15 @@ DETECTORS = {"yunet": "yunet_n", "yunet_n": "yunet_n", "yunet_2023mar": "yunet_2
 
 # Photos get a finer search than video: it happens once, and the face may be small in an 8K picture.
 _PHOTO_SEARCH_PX = (640, 1280)
+_PHOTO_THRESHOLD = 0.6
 
 
 class PhotoSearch:
     """Faces with landmarks in one picture, for identity photos."""
 
-    def __init__(self, backend: Backend, detector: OrtEngine, landmarker: OpenSeeFace, threshold: float) -> None:
+    def __init__(self, backend: Backend, detector: OrtEngine, landmarker: OpenSeeFace) -> None:
         self._backend, self._landmarker = backend, landmarker
-        self._detectors = [YuNet(detector, backend, size_px=px, threshold=threshold) for px in _PHOTO_SEARCH_PX]
+        self._detectors = [YuNet(detector, backend, size_px=px, threshold=_PHOTO_THRESHOLD) for px in _PHOTO_SEARCH_PX]
 
     def __call__(self, rgb: U8) -> list[tuple[F32, F32, F32]]:
         lane = Lane(0)
@@ -103,7 +104,7 @@ def _learned(config: Config, backend: Backend) -> tuple[Detector, Landmarker, Fa
     engine, landmark_engine = (OrtEngine(path, threads=config.threads) for path in found)
     detector = YuNet(engine, backend, size_px=detect.size, threshold=detect.threshold, max_faces=detect.max_faces)
     landmarker = OpenSeeFace(landmark_engine, backend)
-    return detector, landmarker, PhotoSearch(backend, engine, landmarker, detect.threshold)
+    return detector, landmarker, PhotoSearch(backend, engine, landmarker)
 
 
 def _known(config: Config) -> tuple[Detector, Landmarker, FaceFinder]:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from livefuse.cli.app import run_command
+from livefuse.source.image import read_image
 from tests.e2e.conftest import Run
 
 NO_MIRROR = {"LIVEFUSE_MODEL_MIRROR": ""}
@@ -34,7 +35,7 @@ def test_demo_runs_without_models_camera_or_network(livefuse: Run, tmp_path: Pat
     record = json.loads((tmp_path / "stats.json").read_text())
     assert frames_of(tmp_path / "livefuse-demo.mp4") == record["sinks"]["file:livefuse-demo.mp4"]["frames"] > 0
     assert {"frames", "fps", "latency_ms", "stages_ms", "memory", "environment"} <= set(record)
-    pair = cv2.imread(str(tmp_path / "livefuse-demo-before-after.png"))
+    pair = read_image(tmp_path / "livefuse-demo-before-after.png")
     before, after = pair[:, :1280].astype(int), pair[:, -1280:].astype(int)
     assert np.abs(before - after)[100:500, 400:900].max() > 60, "the face has changed"
 
@@ -112,7 +113,7 @@ def test_swap_of_a_picture(livefuse: Run, tmp_path: Path, shared: Path) -> None:
         "swap", photo, "out.png", "--face", media / "pearl_earring.jpg", "--consent", "public-domain", "--no-badge"
     )
     assert done.returncode == 0, done.stderr
-    before, after = cv2.imread(str(photo)), cv2.imread(str(tmp_path / "out.png"))
+    before, after = read_image(photo), read_image(tmp_path / "out.png")
     assert before.shape == after.shape
     changed = np.abs(before.astype(int) - after.astype(int)).max(axis=2) > 0
     ys, xs = np.nonzero(changed)
