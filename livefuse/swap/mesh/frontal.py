@@ -45,7 +45,7 @@ def frontal(photo: U8, landmarks: F32, *, multiple: int) -> Frontal:
     field = warp.evaluate(coefficients, centres, (points - frame.origin) / frame.unit_px).reshape(*cells, 2)
     there = cv2.resize(field, (w, h), interpolation=cv2.INTER_CUBIC)
     image = cv2.remap(photo, there, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    density = cv2.resize(warp.area_ratio(warp.Lattice(field, (w, h))), (w, h), interpolation=cv2.INTER_LINEAR)
+    density = cv2.resize(warp.jacobian(warp.Lattice(field, (w, h))).area, (w, h), interpolation=cv2.INTER_LINEAR)
     return Frontal(image, ahead, frame, np.asarray(density, np.float32))
 
 

@@ -22,23 +22,26 @@ CELL_UNITS = _WIDTH / COLUMNS
 _BROAD_CELLS, _FINE_CELLS = 4.2, 1.5  # standard deviations of the two smoothings
 _FINE_SHARE = 0.6
 _LEAST_GAIN, _MOST_GAIN = 0.3, 3.3
-_LEAST_CONTRAST, _MOST_CONTRAST = 0.78, 1.15
+_LEAST_CONTRAST, _MOST_CONTRAST = 0.88, 1.15
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _EYES_TO_NOSE = np.s_[round((-0.45 - _TOP) / CELL_UNITS) : round((0.72 - _TOP) / CELL_UNITS)]
 _GAIN_PX = 8  # step of the lattice on which gains are rotated into the crop
+_DARKEST, _BRIGHTEST = 0.5, 1.5
 _FLOOR = 4.0  # grey levels added to both sides: black over black is no gain
 _ALPHA = 0.12  # part of a new frame in the smoothed gain
 # Largest change per frame, so that a flash of light does not pump.
 _MOST_GAIN_STEP, _MOST_OFFSET_STEP = 0.06, 2.0
 
 
+_XS = _LEFT + (np.arange(COLUMNS, dtype=np.float32) + 0.5) * CELL_UNITS
+_YS = _TOP + (np.arange(ROWS, dtype=np.float32) + 0.5) * CELL_UNITS
+_GRID = np.ascontiguousarray(np.stack(np.meshgrid(_XS, _YS), -1).reshape(-1, 2), np.float32)
+
+
 def lattice_points(frame: FaceFrame) -> F32:
     """Centres of the light lattice in crop px, (ROWS, COLUMNS, 2)."""
-    xs = _LEFT + (np.arange(COLUMNS, dtype=np.float32) + 0.5) * CELL_UNITS
-    ys = _TOP + (np.arange(ROWS, dtype=np.float32) + 0.5) * CELL_UNITS
     matrix = frame.matrix()
-    grid = np.stack(np.meshgrid(xs, ys), -1)
-    return np.asarray(grid @ matrix[:, :2].T + matrix[:, 2], np.float32)
+    return (_GRID @ matrix[:, :2].T + matrix[:, 2]).reshape(ROWS, COLUMNS, 2)
 
 
 def lattice_to_crop(frame: FaceFrame) -> F32:
@@ -87,7 +90,11 @@ def _gain(target: F32, photo: F32, skin: F32) -> F32:
     broad = _ratio(target, photo, skin, _BROAD_CELLS)
     fine = _ratio(target, photo * broad, skin, _FINE_CELLS)
     # Fine gains match the seam and scene shadows; at full strength they would also iron out the identity's own relief.
-    return np.clip(broad * np.power(fine, _FINE_SHARE), _LEAST_GAIN, _MOST_GAIN)
+    gain = broad * np.power(fine, _FINE_SHARE)
+    # White hair or a dark beard inside the mask is no light: places may differ from the face's mean only so far.
+    weight = skin.reshape(-1)
+    mean = weight @ gain.reshape(-1, 3) / max(float(weight.sum()), 1e-3)
+    return np.clip(gain, np.maximum(mean * _DARKEST, _LEAST_GAIN), np.minimum(mean * _BRIGHTEST, _MOST_GAIN))
 
 
 def _relative_contrast(target: F32, photo: F32, opacity: F32) -> float:

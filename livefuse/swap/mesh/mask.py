@@ -13,10 +13,14 @@ from livefuse.device.base import Lane
 from livefuse.frame import F32, U8
 from livefuse.swap.mesh import topology
 from livefuse.swap.mesh.topology import FaceFrame
+from livefuse.swap.mesh.warp import Jacobian
 
 _SUBPIXEL_BITS = 4
-# A cell whose area ratio falls below this part of the face's median is squeezed away (far cheek of a turned head).
+_CONTOUR = np.array([*range(17), *topology.HAIRLINE])
+# A cell whose area ratio is below this part of the face's median spreads few photo px wide, or is folded over.
 _FOLDED, _FLAT = 0.03, 0.12
+_SHEARED, _SMEARED = 1.3, 2.0  # log of the longer over the shorter axis: 3.7 and 7.4 times
+_SHEAR_CELLS = 1.5
 MOUTH_SHUT, _MOUTH_OPEN = 0.05, 0.14  # inner lip gap over mouth width
 
 
@@ -27,7 +31,7 @@ def draw_opacity(shape: tuple[int, int], landmarks: F32, frame: FaceFrame, seam:
     """
     unit = frame.unit_px
     depth = cv2.distanceTransform(inside(face_contour(landmarks, frame), shape), cv2.DIST_L2, 5)
-    opacity = smoothstep(depth, 0.02 * unit, (0.06 + 0.22 * seam) * unit)
+    opacity = smoothstep(depth, 0.01 * unit, (0.04 + 0.16 * seam) * unit)
     top = _height_over_brows(shape, landmarks, frame)
     opacity *= 1 - smoothstep(top, 0.08 * unit, (0.16 + 0.36 * seam) * unit)
     return np.asarray(opacity * 255 + 0.5, np.uint8)
@@ -35,8 +39,12 @@ def draw_opacity(shape: tuple[int, int], landmarks: F32, frame: FaceFrame, seam:
 
 def face_contour(landmarks: F32, frame: FaceFrame) -> F32:
     """Closed contour (n, 2): the jaw line and an arc over the forehead."""
-    arc = topology.control_points(landmarks, frame)[list(topology.HAIRLINE)]
-    return np.concatenate((landmarks[topology.JAW], arc)).astype(np.float32)
+    return contour_of(topology.control_points(landmarks, frame))
+
+
+def contour_of(controls: F32) -> F32:
+    """The face contour out of the warp's control points."""
+    return controls[_CONTOUR]
 
 
 def inside(contour: F32, shape: tuple[int, int]) -> U8:
@@ -67,10 +75,17 @@ def _height_over_brows(shape: tuple[int, int], landmarks: F32, frame: FaceFrame)
     return np.asarray(v - line, np.float32)
 
 
-def fold_fade(area: F32) -> F32:
-    """1 where the map is sound, 0 where it is squeezed flat or folded over."""
-    typical = float(np.median(area[area > 0])) if (area > 0).any() else 1.0
-    return cv2.GaussianBlur(smoothstep(area, _FOLDED * typical, _FLAT * typical), (3, 3), 0)
+def soundness(jacobian: Jacobian, typical: float) -> F32 | None:
+    """1 where the map is sound, 0 where it smears or folds over; None when it is sound everywhere.
+
+    `typical` is the face's median area ratio. Only a wide region of shear counts: shut lids and lips are sheared too.
+    """
+    area, shear = jacobian
+    if float(area.min()) >= _FLAT * typical and float(shear.max()) <= _SHEARED:
+        return None
+    wide = cv2.GaussianBlur(shear, (0, 0), _SHEAR_CELLS)
+    sound = smoothstep(area, _FOLDED * typical, _FLAT * typical) * (1 - smoothstep(wide, _SHEARED, _SMEARED))
+    return cv2.GaussianBlur(sound, (3, 3), 0)
 
 
 def mouth_gap(landmarks: F32) -> float:

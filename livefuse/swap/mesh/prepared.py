@@ -11,6 +11,7 @@ from livefuse.frame import F32, U8
 from livefuse.swap.identity import Identity
 from livefuse.swap.mesh import lips, mask, topology
 from livefuse.swap.mesh.frontal import frontal
+from livefuse.swap.mesh.profile import FrontalFit
 from livefuse.swap.mesh.retouch import retouch
 
 LEVELS, SKIN_LEVEL = 5, 3
@@ -21,13 +22,15 @@ class Prepared:
     """What the mesh swapper needs of an identity.
 
     Shapes: levels, each half the one before: (h, w, 4) uint8, RGB and opacity; skin (h, w) uint8 at the size of level
-    `SKIN_LEVEL`, where light may be compared; controls (n, 2) float32, control points in px of level 0.
+    `SKIN_LEVEL`, where light may be compared; controls (n, 2) float32, control points in px of level 0; `fit` is
+    in units of the face.
     """
 
     levels: tuple[U8, ...]
     skin: U8
     controls: F32
     unit_px: float
+    fit: FrontalFit
 
 
 def prepare(identity: Identity, seam: float, *, shut_mouth: bool) -> Prepared:
@@ -47,4 +50,5 @@ def prepare(identity: Identity, seam: float, *, shut_mouth: bool) -> Prepared:
     h, w = levels[SKIN_LEVEL].shape[:2]
     skin = np.asarray(cv2.resize(skin, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
     controls = topology.control_points(landmarks, view.frame)
-    return Prepared(tuple(levels), skin, controls, view.frame.unit_px)
+    unit = view.frame.unit_px
+    return Prepared(tuple(levels), skin, controls, unit, FrontalFit(view.landmarks / np.float32(unit)))

@@ -12,9 +12,10 @@ from livefuse.device.base import Lane
 from livefuse.errors import DegenerateFace
 from livefuse.frame import F32, U8, Crop, Crops
 from livefuse.swap.identity import Identity
-from livefuse.swap.mesh import light, mask, topology, warp
+from livefuse.swap.mesh import light, mask, profile, topology, warp
+from livefuse.swap.mesh.detail import Sharpness
 from livefuse.swap.mesh.light import Light
-from livefuse.swap.mesh.prepared import SKIN_LEVEL, Prepared, prepare
+from livefuse.swap.mesh.prepared import LEVELS, SKIN_LEVEL, Prepared, prepare
 from livefuse.swap.mesh.topology import FaceFrame
 
 _FORGET_NS = 1_000_000_000
@@ -23,19 +24,21 @@ _PREPARED_KEPT = 8
 
 @dataclass(slots=True)
 class _Layer:
-    """One identity on one track: its light, and how far it has faded in (0..1)."""
+    """One identity on one track: its light and sharpness, and how far it has faded in (0..1)."""
 
     prepared: Prepared
     opacity: float = 0.0
     light: Light = field(default_factory=Light)
+    sharpness: Sharpness = field(default_factory=Sharpness)
 
 
 @dataclass(slots=True)
 class _Track:
-    """The layers on one face, the newest last, and when it was last seen."""
+    """The layers on one face, the newest last, when it was last seen, and whether it is turned away."""
 
     layers: list[_Layer]
     seen_ns: int
+    in_profile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,10 @@ class MeshSwapper:
             target = _look(crop)
         except DegenerateFace:
             return  # nothing to hang the photo on: the crop stays unswapped, and the privacy guard covers it
+        residual = track.layers[-1].prepared.fit.residual(target.landmarks)
+        track.in_profile = profile.is_profile(residual, track.in_profile)
+        if track.in_profile:
+            return  # as above
         shape = target.image.shape[:2]
         image, opacity = lane.buffer("mesh.image", (*shape, 3)), lane.buffer("mesh.opacity", shape)
         for i, layer in enumerate(track.layers):
@@ -131,16 +138,24 @@ class MeshSwapper:
     def _render(self, lane: Lane, target: _Target, layer: _Layer, image: U8, opacity: U8) -> None:
         """One identity on one face at full strength: colours into `image`, opacity into `opacity`."""
         lattice = self._map(target, layer.prepared)
-        level = _level(lattice, layer.prepared)
+        jacobian = warp.jacobian(lattice)
+        typical = float(np.median(jacobian.area))
+        level = _level(typical)
         there = warp.enlarge(lane, warp.Lattice(_at_level(lattice.field, 0.5**level), lattice.size))
         warped = lane.buffer("mesh.warped", (*opacity.shape, 4))
         photo, border = layer.prepared.levels[level], cv2.BORDER_CONSTANT
         cv2.remap(photo, there, None, cv2.INTER_LINEAR, dst=warped, borderMode=border)
         cv2.mixChannels([warped], [image, opacity], [0, 0, 1, 1, 2, 2, 3, 3])
+        layer.sharpness.match(image, target.image, target.frame)
         if self.config.colour > 0:
             tone = layer.light.follow(_compare(target, lattice, layer.prepared))
             light.relight(lane, image, tone, target.frame, self.config.colour)
-        self._keep_target(lane, target, lattice, opacity)
+        sound = mask.soundness(jacobian, typical)
+        if sound is not None:
+            fade = lane.buffer("mesh.fade", opacity.shape, np.float32)
+            cv2.resize(sound, lattice.size, dst=fade, interpolation=cv2.INTER_LINEAR)
+            cv2.multiply(opacity, fade, dst=opacity, dtype=cv2.CV_8U)
+        self._keep_target(lane, target, opacity)
 
     def _map(self, target: _Target, prepared: Prepared) -> warp.Lattice:
         h, w = target.image.shape[:2]
@@ -148,14 +163,9 @@ class MeshSwapper:
         field = warp.evaluate(coefficients, target.centres, target.points) * np.float32(prepared.unit_px)
         return warp.Lattice(field.reshape(*target.cells, 2), (w, h))
 
-    def _keep_target(self, lane: Lane, target: _Target, lattice: warp.Lattice, opacity: U8) -> None:
+    def _keep_target(self, lane: Lane, target: _Target, opacity: U8) -> None:
         unit, points = target.frame.unit_px, target.landmarks
         mask.clip_outside(lane, opacity, target.contour)
-        sound = mask.fold_fade(warp.area_ratio(lattice))
-        if sound.min() < 1:
-            fade = lane.buffer("mesh.fade", opacity.shape, np.float32)
-            cv2.resize(sound, lattice.size, dst=fade, interpolation=cv2.INTER_LINEAR)
-            cv2.multiply(opacity, fade, dst=opacity, dtype=cv2.CV_8U)
         if self.config.keep_mouth:
             amount = mask.mouth_kept(mask.mouth_gap(points))
             mask.keep(lane, opacity, points[topology.INNER_LIPS], amount, 0.03 * unit)
@@ -165,29 +175,29 @@ class MeshSwapper:
 
 
 def _look(crop: Crop) -> _Target:
-    contour = mask.face_contour(crop.landmarks, topology.face_frame(crop.landmarks))
+    frame = topology.face_frame(crop.landmarks)
+    controls = topology.control_points(crop.landmarks, frame)
+    contour = mask.contour_of(controls)
     h, w = crop.image.shape[:2]
     x1, y1 = np.clip(np.floor(contour.min(0)).astype(int) - 1, 0, (w - 2, h - 2)).tolist()
     x2, y2 = np.clip(np.ceil(contour.max(0)).astype(int) + 2, (x1 + 2, y1 + 2), (w, h)).tolist()
-    landmarks = crop.landmarks - np.array([x1, y1], np.float32)
-    frame = topology.face_frame(landmarks)
+    corner, unit = np.array([x1, y1], np.float32), np.float32(frame.unit_px)
     points, cells = warp.lattice_points((x2 - x1, y2 - y1))
     return _Target(
         image=crop.image[y1:y2, x1:x2],
         box=(slice(y1, y2), slice(x1, x2)),
-        landmarks=landmarks,
-        contour=contour - np.array([x1, y1], np.float32),
-        frame=frame,
-        centres=(topology.control_points(landmarks, frame) - frame.origin) / np.float32(frame.unit_px),
-        points=(points - frame.origin) / np.float32(frame.unit_px),
+        landmarks=crop.landmarks - corner,
+        contour=contour - corner,
+        frame=frame.moved(-corner),
+        centres=(controls - frame.origin) / unit,
+        points=np.asarray((points + (corner - frame.origin)) / unit, np.float32),
         cells=cells,
     )
 
 
-def _level(lattice: warp.Lattice, prepared: Prepared) -> int:
+def _level(area_ratio: float) -> int:
     """The photo's level whose pixels are about the crop's: no sparkle from skipped pixels, no needless blur."""
-    ratio = float(np.median(warp.area_ratio(lattice)))
-    return int(np.clip(round(np.log2(max(ratio, 1e-6)) / 2), 0, len(prepared.levels) - 1))
+    return int(np.clip(round(np.log2(max(area_ratio, 1e-6)) / 2), 0, LEVELS - 1))
 
 
 def _at_level(field: F32, scale: float) -> F32:

@@ -6,6 +6,7 @@ after 47 is shifted against iBUG-68.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +66,10 @@ class FaceFrame(NamedTuple):
     unit_px: float
     nose_px: float
 
+    def moved(self, by: F32) -> FaceFrame:
+        """The same axes in an image whose origin lies elsewhere."""
+        return self._replace(origin=self.origin + by)
+
     def matrix(self) -> F32:
         """(2, 3): face units (x right, y down) to image px."""
         return np.column_stack((self.right * self.unit_px, -self.up * self.unit_px, self.origin)).astype(np.float32)
@@ -74,12 +79,12 @@ def face_frame(landmarks: F32) -> FaceFrame:
     """Axes from eyes and nose base, which expressions do not move. Raises: DegenerateFace."""
     left, right = landmarks[EYE_LEFT].mean(0), landmarks[EYE_RIGHT].mean(0)
     across = right - left
-    width = float(np.hypot(*across))
+    width = math.hypot(*across.tolist())
     origin = (left + right) / 2
     axis = across / max(width, 1e-6)
     up = np.array([axis[1], -axis[0]], np.float32)
     nose = float((origin - landmarks[NOSE_BASE]) @ up)
-    unit = float(np.hypot(width, nose))
+    unit = math.hypot(width, nose)
     if not np.isfinite(landmarks).all() or unit < _LEAST_UNIT_PX or nose < 0.1 * unit:
         raise DegenerateFace(
             f"the landmarks span {unit:.1f} px between eyes and nose",

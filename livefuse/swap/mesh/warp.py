@@ -17,7 +17,7 @@ import numpy as np
 from livefuse.device.base import Lane
 from livefuse.frame import F32
 
-_CELL_PX = 8
+_CELL_PX = 10
 _LEAST_CELLS, _MOST_CELLS = 12, 56
 
 
@@ -87,13 +87,24 @@ def enlarge(lane: Lane, lattice: Lattice) -> F32:
     return out
 
 
-def area_ratio(lattice: Lattice) -> F32:
-    """The map's Jacobian determinant per cell, (gh, gw): photo px² per crop px²; negative where it folds over."""
+class Jacobian(NamedTuple):
+    """How a map distorts, per cell, (gh, gw): `area` in photo px² per crop px², negative where it folds over; `shear`, the
+    logarithm of how much longer than wide a circle becomes."""
+
+    area: F32
+    shear: F32
+
+
+def jacobian(lattice: Lattice) -> Jacobian:
+    """The distortion of a map."""
     cx, cy = lattice.cell_px
     dx = cv2.Sobel(lattice.field, cv2.CV_32F, 1, 0, ksize=1, scale=0.5 / cx, borderType=cv2.BORDER_REPLICATE)
     dy = cv2.Sobel(lattice.field, cv2.CV_32F, 0, 1, ksize=1, scale=0.5 / cy, borderType=cv2.BORDER_REPLICATE)
-    determinant: F32 = dx[..., 0] * dy[..., 1] - dx[..., 1] * dy[..., 0]
-    return determinant
+    area: F32 = dx[..., 0] * dy[..., 1] - dx[..., 1] * dy[..., 0]
+    # With singular values s >= t: s² + t² is the sum of squares, s t the area.
+    squares = (dx * dx + dy * dy).sum(2)
+    ratio = squares / np.maximum(2 * np.abs(area), 1e-6)
+    return Jacobian(area, np.arccosh(np.clip(ratio, 1, 1e4)))
 
 
 def _squared_distances(a: F32, b: F32) -> F32:
