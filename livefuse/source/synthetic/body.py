@@ -90,9 +90,9 @@ def _neck(x: F32, y: F32, identity: Identity) -> F32:
 def _hair_shape(x: F32, y: F32, inner_cm: float) -> F32:
     """Long hair beside and behind the neck; `inner_cm` 0 closes it behind the neck."""
     side = np.abs(x)
-    outer = 8.5 + 1.0 * smoothstep(2, 12, y) - 0.9 * smoothstep(14, 24, y) + 0.25 * np.sin(y * 0.6 + np.sign(x))
+    outer = 6.8 + 2.6 * smoothstep(1, 11, y) - 0.9 * smoothstep(14, 24, y) + 0.25 * np.sin(y * 0.6 + np.sign(x))
     end = 23.0 - 0.10 * (side - 6) ** 2 + 0.5 * np.sin(x * 2.1)
-    shape = smoothstep(-0.25, 0.25, outer - side) * smoothstep(0, 2.2, end - y) * smoothstep(-3.0, -1.0, y)
+    shape = smoothstep(-0.25, 0.25, outer - side) * smoothstep(0, 2.2, end - y) * smoothstep(2.0, 5.0, y)
     if inner_cm:
         inner = inner_cm + 1.0 * smoothstep(16, 9, y) - 0.6 * smoothstep(17, 22, y) + 0.2 * np.sin(y * 0.8)
         shape = shape * smoothstep(-0.3, 0.3, side - inner)

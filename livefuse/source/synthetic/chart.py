@@ -73,5 +73,5 @@ def pair(a: Floats, v: Floats, ca: float, cv: float, sa: float, sv: float) -> F3
 
 
 def smoothstep(low: float, high: float, x: Floats) -> F32:
-    t = np.clip((x - low) / (high - low), 0, 1)
+    t = np.minimum(np.maximum((x - low) * np.float32(1 / (high - low)), 0), 1)  # np.clip costs more on small arrays
     return np.asarray(t * t * (3 - 2 * t), np.float32)

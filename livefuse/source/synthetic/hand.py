@@ -8,7 +8,7 @@ import numpy as np
 from livefuse.frame import F32, U8
 from livefuse.source.synthetic.chart import smoothstep
 from livefuse.source.synthetic.identity import Identity
-from livefuse.source.synthetic.light import Light, shade
+from livefuse.source.synthetic.light import GAIN_ONE, Light, shade
 from livefuse.source.synthetic.texture import mix, noise
 
 _PERIOD_S, _CROSSING_S = 5.0, 2.6
@@ -48,11 +48,9 @@ def paint_hand(identity: Identity, px_per_cm: float) -> tuple[U8, U8]:
     )
     normal = np.stack([-gx, -gy, np.full_like(gx, 0.9)], axis=-1)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
-    gain, sheen = shade(
-        np.dstack([normal, np.full_like(gx, 0.5)]).astype(np.float32), np.eye(3, dtype=np.float32), Light()
-    )
+    lit = shade(np.dstack([normal, np.full_like(gx, 0.5)]).astype(np.float32), np.eye(3, dtype=np.float32), Light())
     paint = _skin(x, y, identity, px_per_cm)
-    rgb = np.clip(paint * gain + sheen[..., None], 0, 255).astype(np.uint8)
+    rgb = np.clip(paint * (lit[..., :3] / np.float32(GAIN_ONE)) + lit[..., 3:], 0, 255).astype(np.uint8)
     return rgb, np.clip(255 * smoothstep(-0.7 / px_per_cm, 0.7 / px_per_cm, nearest), 0, 255).astype(np.uint8)
 
 

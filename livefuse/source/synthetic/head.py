@@ -35,9 +35,9 @@ _PROFILE = np.array(
         (11.0, 4.2, 9.0, 4.7),
         (11.6, 4.1, 8.3, 4.6),
         (12.4, 4.0, 7.0, 4.5),
-        (13.5, 3.9, 5.6, 4.4),
-        (15.0, 3.9, 4.1, 4.1),
-        (16.0, 4.0, 4.0, 4.0),
+        (13.5, 3.5, 5.2, 4.0),
+        (15.0, 3.0, 3.3, 3.0),
+        (16.0, 2.6, 2.6, 2.6),
     ],
     np.float32,
 )
@@ -104,17 +104,17 @@ def hair_edge(a: F32, v: F32, identity: Identity) -> F32:
     side = np.abs(a)
     style = identity.style
     if style == "long":
-        line, slope = np.asarray(-7.1 + strand_fall(a)), np.asarray(1.0 + 0.1 * side)
+        above: Floats = (-7.1 + strand_fall(a) - v) / (1.0 + 0.1 * side)
     elif style == "bob":
-        line, slope = -3.5 + 0.016 * a * a, np.float32(1.0)
+        above = -3.5 + 0.016 * a * a - v
     else:
         top = {"crop": -6.7, "curly": -6.1, "short": -6.9}[style]
-        line, slope = top + 0.2 * np.cos(a * 1.1) + 0.045 * np.maximum(side - 3.0, 0) ** 2, 1.0 + 0.05 * side
-    above = (line - v) / slope
+        line = top + 0.2 * np.cos(a * 1.1) + 0.045 * np.maximum(side - 3.0, 0) ** 2
+        above = (line - v) / (1.0 + 0.05 * side)
     if style in ("long", "bob", "curly"):  # falls in front of the ears, then behind the jaw
         start, rise, low = {"long": (8.2, 0.5, 3.5), "bob": (7.7, 0.4, 3.5), "curly": (8.6, 0.9, 1.5)}[style]
         inner = start + 0.06 * np.maximum(v, -6) + rise * np.maximum(v - low, 0) + 0.8 * np.maximum(v - 7.5, 0)
-        return _soft_max(above, side - inner)
+        return np.minimum(_soft_max(above, side - inner), 8.8 - v).astype(np.float32)
     burn = np.minimum(np.minimum(side - 10.3 + 0.10 * (v + 4), 12.6 - side), (1.4 - v) * 0.8)
     round_ear = np.minimum(-1.7 - v + 0.2 * np.maximum(side - 12.5, 0), side - 10.6)
     nape = np.minimum(side - 16.2, 8.0 - v)

@@ -68,8 +68,6 @@ _ARCHETYPES: tuple[Identity, ...] = (
     ),
 )  # fmt: skip
 
-_VARIED = ("face_width", "jaw_width", "nose_width", "nose_length", "lip_fullness", "mouth_width", "eye_open")
-
 
 def identity_of(seed: int) -> Identity:
     """The person with this seed; the first six are the archetypes themselves."""
@@ -77,12 +75,23 @@ def identity_of(seed: int) -> Identity:
     if 0 <= seed < len(_ARCHETYPES):
         return replace(base, seed=seed)
     rng = np.random.default_rng(seed)
-    shape = {name: getattr(base, name) * float(rng.uniform(0.94, 1.06)) for name in _VARIED}
-    colours = {name: _vary(getattr(base, name), rng, spread) for name, spread in _COLOUR_SPREAD.items()}
-    return replace(base, seed=seed, **shape, **colours)
-
-
-_COLOUR_SPREAD = {"skin": 0.06, "lip": 0.08, "hair": 0.25, "eye": 0.25, "cloth": 0.5}
+    return replace(
+        base,
+        seed=seed,
+        face_width=base.face_width * float(rng.uniform(0.96, 1.05)),
+        jaw_width=base.jaw_width * float(rng.uniform(0.94, 1.06)),
+        nose_width=base.nose_width * float(rng.uniform(0.92, 1.08)),
+        nose_length=base.nose_length * float(rng.uniform(0.95, 1.05)),
+        lip_fullness=base.lip_fullness * float(rng.uniform(0.9, 1.1)),
+        mouth_width=base.mouth_width * float(rng.uniform(0.94, 1.07)),
+        eye_open=base.eye_open * float(rng.uniform(0.93, 1.07)),
+        brow_weight=base.brow_weight * float(rng.uniform(0.8, 1.2)),
+        skin=_vary(base.skin, rng, 0.06),
+        lip=_vary(base.lip, rng, 0.08),
+        hair=_vary(base.hair, rng, 0.25),
+        eye=_vary(base.eye, rng, 0.25),
+        cloth=_vary(base.cloth, rng, 0.5),
+    )
 
 
 def _vary(colour: Rgb, rng: np.random.Generator, spread: float) -> Rgb:

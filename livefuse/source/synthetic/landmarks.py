@@ -52,7 +52,7 @@ class Landmarks:
         neutral[EYES] = _eyes(self._at, do)
         moved = forward(neutral, self._lower, self._at, do)
         seen = pose.project(chart.to_head(moved[:, 0], moved[:, 1], self._radius))
-        facing = (self._normal @ pose.rotation().T)[:, 2] > 0.02
+        facing = (self._normal @ pose.rotation.T)[:, 2] > 0.02
         return np.ascontiguousarray(seen[:, :2]), facing
 
 
@@ -64,7 +64,7 @@ def _jaw(head: Head) -> F32:
     keep = (at[:, 2] > 0) & (np.abs(a).ravel() < 13.0)
     at, a, v = at[keep], a.ravel()[keep], v.ravel()[keep]
     # a silhouette is flat in depth: lean towards the camera, so that the points lie where they can be seen
-    reach = np.hypot(at[:, 0], at[:, 1] - 2.5) + 0.02 * at[:, 2]
+    reach = np.hypot(at[:, 0], at[:, 1] - 2.5) + 0.05 * at[:, 2]
     angle = np.arctan2(at[:, 1] - 2.5, at[:, 0])
     points = []
     for want in np.linspace(_JAW_FROM, _JAW_TO, 17):
@@ -72,6 +72,7 @@ def _jaw(head: Head) -> F32:
         best = np.argsort(reach - 60 * np.maximum(off - 0.05, 0))[-6:]
         points.append((a[best].mean(), v[best].mean()))
     jaw = np.array(points, np.float32)
+    jaw[6:11, 1] -= 0.3  # annotators, and the network, put the chin on its edge rather than under it
     mirrored = jaw[::-1] * np.array([-1, 1], np.float32)
     return np.asarray((jaw + mirrored) / 2, np.float32)
 

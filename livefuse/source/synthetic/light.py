@@ -28,44 +28,65 @@ class Light:
         return np.array([level * np.sin(self.azimuth), -np.sin(self.height), level * np.cos(self.azimuth)], np.float32)
 
 
-def _table(wraps: tuple[float, float, float], power: float, gains: tuple[float, float, float]) -> F32:
+def _table(wraps: tuple[float, ...], power: float, gains: tuple[float, ...]) -> F32:
+    """(1, 256, n): diffuse response that reaches `wrap` beyond the terminator."""
     lit = [g * np.clip((_COSINE + w) / (1 + w), 0, 1) ** power for w, g in zip(wraps, gains, strict=True)]
     return np.ascontiguousarray(np.stack(lit, axis=-1)[None], np.float32)
 
 
+def _stack(*tables: F32) -> F32:
+    """One table per channel, for `cv2.LUT`."""
+    return np.ascontiguousarray(np.concatenate(tables, axis=-1), np.float32)
+
+
+_SKY = np.array([0.145, 0.145, 0.15], np.float32)  # from above, linear in the cosine: no table needed
+_FILL = np.array([0.20, 0.23, 0.27], np.float32)
 # wrap is widest in red: light scatters furthest there under skin, which warms the terminator
-_KEY = _table((0.46, 0.36, 0.32), 1.35, (0.86, 0.82, 0.77))
-_FILL = _table((0.60, 0.60, 0.60), 1.5, (0.20, 0.23, 0.27))
-_SKY = _table((1.0, 1.0, 1.0), 1.0, (0.29, 0.29, 0.30))
-_RIM = _table((0.1, 0.1, 0.1), 1.0, (1.0, 1.0, 1.0))
-_SHEEN = (np.clip(_COSINE, 0, 1) ** 26).astype(np.float32)[None]
-_EDGE = ((1 - np.clip(_COSINE, 0, 1)) ** 3.0).astype(np.float32)[None]
+_DIFFUSE = _stack(_table((0.46, 0.36, 0.32), 1.35, (0.86, 0.82, 0.77)), _table((0.60,), 1.5, (1.0,)))
+_FACING = np.clip(_COSINE, 0, 1)
+_GLOSSY = _stack(
+    (44 * _FACING**26)[None, :, None],
+    ((1 - _FACING) ** 3)[None, :, None],
+    _table((0.1,), 1.0, (0.9,)),
+    np.linspace(0, 1, 256, dtype=np.float32)[None, :, None],
+)
+_FILLED = np.zeros((4, 4), np.float32)
+_FILLED[:3, :3], _FILLED[:3, 3] = np.eye(3), _FILL
+GAIN_ONE = 165.0  # the gain 1 in the bytes that `shade` returns
 
 
-def shade(normal: F32, rotation: F32, light: Light) -> tuple[F32, F32]:
-    """Gain (H, W, 3) for gamma-coded paint and sheen (H, W) to add, both float32.
+def shade(normal: F32, rotation: F32, light: Light) -> U8:
+    """(H, W, 4) uint8: gain for gamma-coded RGB paint in units of 1 / GAIN_ONE, and the sheen to add.
+
+    Four channels everywhere: OpenCV has fast paths for four that it lacks for three.
 
     `normal` is (H, W, 4): head-space normals and how glossy the surface is.
     """
     key = light.key()
     view = np.array([0, 0, 1], np.float32)
     half = (key + view) / np.linalg.norm(key + view)
-    fill = np.array([-np.sign(key[0]) * 0.75 if key[0] else 0.75, -0.05, 0.66], np.float32)
+    fill = np.array([-0.75 if key[0] > 0 else 0.75, -0.05, 0.66], np.float32)
     rim = np.array([0.80, -0.35, -0.48], np.float32)
-    rows = np.stack([key, fill, np.array([0, -1, 0], np.float32), rim, half, view]) @ rotation
-    matrix = np.zeros((7, 4), np.float32)
-    matrix[:6, :3] = rows * 127.5
-    matrix[6, 3] = 255
-    lit: U8 = np.clip(normal.reshape(-1, 4) @ matrix.T + np.array([127.5] * 6 + [0], np.float32), 0, 255).astype(
-        np.uint8
-    )
-    planes = lit.reshape(*normal.shape[:2], 7)
-    k, f, s, r, h, e = (np.ascontiguousarray(planes[..., i]) for i in range(6))
-    gloss = planes[..., 6].astype(np.float32) * np.float32(1 / 255)
-    gain = (
-        cv2.LUT(cv2.merge((k, k, k)), _KEY) + cv2.LUT(cv2.merge((f, f, f)), _FILL) + cv2.LUT(cv2.merge((s, s, s)), _SKY)
-    )
-    edge = cv2.LUT(e, _EDGE)
-    gain += (edge * cv2.LUT(r, np.ascontiguousarray(_RIM[..., 0])) * np.float32(0.9))[..., None]
-    sheen = gloss * (cv2.LUT(h, _SHEEN) * np.float32(44) + edge * np.float32(10))
-    return np.sqrt(gain), np.asarray(sheen, np.float32)
+    key, fill, rim, half, view = np.stack([key, fill, rim, half, view]) @ rotation
+    diffuse = cv2.LUT(_cosines(normal, (key, key, key, fill)), _DIFFUSE)
+    sheen, edge, rim_lit, gloss = cv2.split(cv2.LUT(_cosines(normal, (half, view, rim, None)), _GLOSSY))
+    gain = cv2.transform(diffuse, _FILLED)
+    sky = np.zeros((4, 5), np.float32)
+    sky[:3, :3] = _SKY[:, None] * -rotation[1]
+    sky[:3, 4] = _SKY
+    back = cv2.multiply(edge, rim_lit)
+    shine = cv2.multiply(gloss, cv2.addWeighted(sheen, 1, edge, 10, 0))
+    cv2.add(gain, cv2.transform(normal, sky), dst=gain)
+    cv2.add(gain, cv2.merge((back, back, back, cv2.multiply(shine, shine, scale=GAIN_ONE**-2))), dst=gain)
+    return np.asarray(cv2.convertScaleAbs(cv2.sqrt(gain), alpha=GAIN_ONE), np.uint8)
+
+
+def _cosines(normal: F32, towards: tuple[F32 | None, F32 | None, F32 | None, F32 | None]) -> U8:
+    """(H, W, 4) uint8: cosines to four directions, 127.5 being 0; None passes the gloss."""
+    matrix = np.zeros((4, 5), np.float32)
+    for i, direction in enumerate(towards):
+        if direction is None:
+            matrix[i, 3] = 255
+        else:
+            matrix[i, :3], matrix[i, 4] = 127.5 * direction, 127.5
+    return np.asarray(cv2.convertScaleAbs(cv2.transform(normal, matrix)), np.uint8)

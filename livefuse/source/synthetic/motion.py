@@ -48,8 +48,8 @@ class Motion:
     def _expression(self, t_s: float, k: float, yaw: float) -> Expression:
         talking = max(0.0, self._wave(10, 0.12, t_s) + 0.15) ** 0.6
         syllable = 0.5 + 0.5 * self._wave(11, 2.6, t_s) * self._wave(12, 1.1, t_s)
-        smile = max(0.0, self._wave(13, 0.10, t_s)) ** 1.2
-        jaw = k * (1.15 * talking * max(0.0, syllable) ** 1.5 + 0.30 * smile)
+        smile = 0.12 + 0.88 * max(0.0, self._wave(13, 0.10, t_s)) ** 1.2
+        jaw = k * (1.15 * talking * max(0.0, syllable) ** 1.5 + 0.30 * max(0.0, smile - 0.3))
         brow = k * (0.7 * self._wave(14, 0.17, t_s) * abs(self._wave(15, 0.23, t_s)))
         gaze = (
             float(np.clip(-0.35 * yaw, -0.3, 0.3)) + 0.05 * k * self._wave(1, 0.37, t_s),

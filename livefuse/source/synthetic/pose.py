@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from livefuse.frame import F32
 PIVOT = np.array([0.0, 6.0, -1.0], np.float32)  # where the neck carries the skull, head space, cm
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pose:
     """Angles in radians: yaw > 0 turns to the image's right, pitch > 0 looks down, roll > 0 leans clockwise.
 
@@ -25,6 +26,7 @@ class Pose:
     pitch: float = 0.0
     roll: float = 0.0
 
+    @cached_property
     def rotation(self) -> F32:
         """(3, 3): head space -> view space (same axes, z towards the camera)."""
         cy, sy, cp, sp = np.cos(self.yaw), np.sin(self.yaw), np.cos(self.pitch), np.sin(self.pitch)
@@ -36,7 +38,7 @@ class Pose:
 
     def project(self, points: F32) -> F32:
         """Head space (..., 3) -> frame px and depth in cm (..., 3)."""
-        seen = (points - PIVOT) @ self.rotation().T
+        seen = (points - PIVOT) @ self.rotation.T
         scale = np.array([self.px_per_cm, self.px_per_cm, 1], np.float32)
         return np.asarray(seen * scale + np.array([self.x_px, self.y_px, 0], np.float32), np.float32)
 

@@ -9,17 +9,21 @@ import numpy as np
 
 from livefuse.frame import F32, U8
 from livefuse.source.synthetic import chart
-from livefuse.source.synthetic.eyes import draw_eye, paint_eyeball
+from livefuse.source.synthetic.eyes import EyePainter
 from livefuse.source.synthetic.head import Head
-from livefuse.source.synthetic.light import Light, shade
-from livefuse.source.synthetic.mouth import draw_mouth
-from livefuse.source.synthetic.pose import Expression, Pose
+from livefuse.source.synthetic.light import GAIN_ONE, Light, shade
+from livefuse.source.synthetic.mouth import MouthPainter
+from livefuse.source.synthetic.pose import NEUTRAL, Expression, Pose
 from livefuse.source.synthetic.surface import Region, cast, region_of
 from livefuse.source.synthetic.texture import paint_head
 from livefuse.source.synthetic.warp import ChartWarp
 
 _CELL_CM = 0.22
 _SKIN_GLOSS, _HAIR_GLOSS = 1.0, 0.25
+_THROAT_V = 12.9  # under the chin the head ends: the neck behind it is drawn with the body
+_EDGE_CM = 0.5  # the outline's distance field is kept within this, as bytes
+
+Cells = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,101 +40,115 @@ class FaceRenderer:
     """One identity, ready to be drawn at sizes up to `px_per_cm`."""
 
     def __init__(self, head: Head, px_per_cm: float) -> None:
-        self.head = head
-        self.paint = paint_head(head, min(32.0, max(8.0, 1.15 * px_per_cm)))
-        self.ball = paint_eyeball(head.identity)
-        self.warp = ChartWarp(head.layout)
+        self._head = head
+        at, identity = head.layout, head.identity
+        paint = paint_head(head, min(32.0, max(8.0, 1.15 * px_per_cm)))
+        self._paint = cv2.merge((*cv2.split(paint), np.full(paint.shape[:2], round(GAIN_ONE), np.uint8)))
+        self._eyes, self._mouth = EyePainter(identity, at), MouthPainter(identity, at)
+        self._warp = ChartWarp(at)
         gloss = _SKIN_GLOSS + (_HAIR_GLOSS - _SKIN_GLOSS) * head.hair
         self._normal = np.ascontiguousarray(np.dstack([head.normal, gloss]), np.float32)
         a, v = chart.chart_grid(0.6)
-        x, y = chart.to_texel(a, v, head.radius.shape)
-        radius = np.asarray(cv2.remap(head.radius, x, y, cv2.INTER_LINEAR), np.float32)
-        self._outline = chart.to_head(a, v, radius).reshape(-1, 3)
+        self._outline = self._on_surface(a, v).reshape(-1, 3)
+        reach = at.eye_half + 0.45
+        self._eye_corners = [self._corners(side * at.eye_a, 0.1, reach, 1.15) for side in (-1, 1)]
 
     def draw(self, pose: Pose, do: Expression, light: Light) -> Patch:
-        step = max(2, round(_CELL_CM * pose.px_per_cm))
-        outline = pose.project(self._outline)[:, :2]
-        outline = np.vstack([outline, outline[outline[:, 1].argmax()] + [[0, do.jaw * pose.px_per_cm]]])
-        region = region_of(outline, step)
-        backward = self.warp.backward(do)
-        radius = self.head.radius
-        if do != Expression():
-            radius = self._warped_radius(backward)
+        region = self._region(pose, do)
+        backward = self._warp.backward(do)
+        radius = self._head.radius if do == NEUTRAL else _look_up(self._head.radius, backward[..., 2], backward[..., 3])
         hits = cast(radius, pose, region)
-        there = cv2.remap(
-            backward, *chart.to_texel(hits.a, hits.v, backward.shape), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        paint = self._painted(there, region)
-        self._decals(paint, there, region, pose, do, light)
-        gain, sheen = self._shaded(there, region, pose, light)
-        lit = cv2.multiply(paint, gain)
-        rgb = cv2.add(lit, cv2.merge((sheen, sheen, sheen)), dtype=cv2.CV_8U)
+        there = _look_up(backward, hits.a, hits.v)
         size = (region.width, region.height)
-        outside = cv2.resize(hits.outside, size, interpolation=cv2.INTER_LINEAR)
-        alpha = np.clip(outside * np.float32(-255 * 0.8 * pose.px_per_cm) + np.float32(150), 0, 255).astype(np.uint8)
-        return Patch(region.x, region.y, rgb, alpha)
+        x, y = (cv2.resize(c, size, interpolation=cv2.INTER_LINEAR) for c in _texels(there, self._paint.shape))
+        paint = cv2.remap(self._paint, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        self._draw_features(paint, there, region, pose, do, light)
+        rgb = self._lit(paint, there, region, pose, light)
+        outside = np.maximum(hits.outside, (there[..., 3] - np.float32(_THROAT_V)) * np.float32(0.6))
+        return Patch(region.x, region.y, rgb, _opacity(outside, size, pose.px_per_cm))
 
-    def _warped_radius(self, backward: F32) -> F32:
-        shape = self.head.radius.shape
-        x, y = chart.to_texel(backward[..., 2], backward[..., 3], shape)
-        return np.asarray(
-            cv2.remap(self.head.radius, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
-        )
+    def _region(self, pose: Pose, do: Expression) -> Region:
+        outline = pose.project(self._outline)[:, :2]
+        lowest = outline[outline[:, 1].argmax()] + np.array([0, do.jaw * pose.px_per_cm], np.float32)
+        return region_of(np.vstack([outline, lowest]), max(2, round(_CELL_CM * pose.px_per_cm)))
 
-    def _painted(self, there: F32, region: Region) -> F32:
-        x, y = chart.to_texel(there[..., 2], there[..., 3], self.paint.shape)
-        size = (region.width, region.height)
-        x, y = (cv2.resize(c, size, interpolation=cv2.INTER_LINEAR) for c in (x, y))
-        seen = cv2.remap(self.paint, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return seen.astype(np.float32)
-
-    def _shaded(self, there: F32, region: Region, pose: Pose, light: Light) -> tuple[F32, F32]:
-        x, y = chart.to_texel(there[..., 2], there[..., 3], self._normal.shape)
+    def _lit(self, paint: U8, there: F32, region: Region, pose: Pose, light: Light) -> U8:
         half = (region.columns * 2, region.rows * 2)
-        x, y = (cv2.resize(c, half, interpolation=cv2.INTER_LINEAR) for c in (x, y))
+        x, y = (cv2.resize(c, half, interpolation=cv2.INTER_LINEAR) for c in _texels(there, self._normal.shape))
         normal = cv2.remap(self._normal, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        gain, sheen = shade(normal, pose.rotation(), light)
-        size = (region.width, region.height)
-        return cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR), cv2.resize(
-            sheen, size, interpolation=cv2.INTER_LINEAR
-        )
+        light_map = shade(normal, pose.rotation, light)
+        light_map = cv2.resize(light_map, (region.width, region.height), interpolation=cv2.INTER_LINEAR)
+        lit = cv2.multiply(paint, light_map, scale=1 / GAIN_ONE)  # the paint's fourth channel is GAIN_ONE: sheen stays
+        sheen = cv2.extractChannel(lit, 3)
+        return np.asarray(cv2.add(cv2.cvtColor(lit, cv2.COLOR_RGBA2RGB), cv2.merge((sheen, sheen, sheen))), np.uint8)
 
-    def _decals(self, paint: F32, there: F32, region: Region, pose: Pose, do: Expression, light: Light) -> None:
-        at, identity = self.head.layout, self.head.identity
-        reach = at.eye_half + 0.45
-        for side in (-1, 1):
-            box = self._window(region, pose, side * at.eye_a, 0.1, reach, 1.15)
-            if box is not None:
-                part, a, v = _close_up(paint, there, region, box)
-                draw_eye(part, a, v, pose.px_per_cm, self.ball, identity, at, do, light)
+    def _draw_features(self, paint: U8, there: F32, region: Region, pose: Pose, do: Expression, light: Light) -> None:
+        px = pose.px_per_cm
+        for corners in self._eye_corners:
+            cells = _cells(region, pose.project(corners)[:, :2])
+            if cells is not None:
+                part, planes, a, v = _close_up(paint, there, region, cells)
+                self._eyes.draw(planes, a, v, px, do, light)
+                _put(part, planes)
         if do.jaw > 0.01:
-            box = self._window(region, pose, 0.0, at.mouth_v + do.jaw / 2, at.mouth_half + 0.7, 0.6 + 0.9 * do.jaw)
-            if box is not None:
-                part, a, v = _close_up(paint, there, region, box)
-                draw_mouth(part, a, v, pose.px_per_cm, identity, at, do)
+            at = self._head.layout
+            corners = self._corners(0.0, at.mouth_v + do.jaw / 2, at.mouth_half + 0.7, 0.6 + 0.8 * do.jaw)
+            cells = _cells(region, pose.project(corners)[:, :2])
+            if cells is not None:
+                part, planes, a, v = _close_up(paint, there, region, cells)
+                self._mouth.draw(planes, a, v, px, do)
+                _put(part, planes)
 
-    def _window(
-        self, region: Region, pose: Pose, a: float, v: float, reach_a: float, reach_v: float
-    ) -> tuple[int, int, int, int] | None:
-        """Coarse cells (column from, row from, to, to) that show a patch of the chart; None if it faces away."""
-        sides = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [0, 0]], np.float32) * (reach_a, reach_v) + (a, v)
-        sa, sv = sides.astype(np.float32).T
-        x, y = chart.to_texel(sa, sv, self.head.radius.shape)
-        radius = self.head.radius[np.round(y).astype(int), np.round(x).astype(int)]
-        seen = pose.project(chart.to_head(sa, sv, radius))[:, :2] - (region.x, region.y)
-        low = np.floor(seen.min(axis=0) / region.step).astype(int) - 1
-        high = np.ceil(seen.max(axis=0) / region.step).astype(int) + 1
-        c1, r1, c2, r2 = max(0, low[0]), max(0, low[1]), min(region.columns, high[0]), min(region.rows, high[1])
-        return (c1, r1, c2, r2) if c2 - c1 > 1 and r2 - r1 > 1 else None
+    def _corners(self, a: float, v: float, reach_a: float, reach_v: float) -> F32:
+        """Points of the surface around a patch of the chart."""
+        sides = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [0, 0]], np.float32)
+        return self._on_surface(a + reach_a * sides[None, :, 0], v + reach_v * sides[None, :, 1])[0]
+
+    def _on_surface(self, a: F32, v: F32) -> F32:
+        return chart.to_head(a, v, _look_up(self._head.radius, a, v))
 
 
-def _close_up(paint: F32, there: F32, region: Region, box: tuple[int, int, int, int]) -> tuple[F32, F32, F32]:
-    """A window of the paint and the chart points (before the jaw) that its pixels show."""
-    c1, r1, c2, r2 = box
+def _texels(there: F32, shape: tuple[int, ...]) -> tuple[F32, F32]:
+    return chart.to_texel(there[..., 2], there[..., 3], shape)
+
+
+def _look_up(picture: F32, a: chart.Floats, v: chart.Floats) -> F32:
+    x, y = chart.to_texel(a, v, picture.shape)
+    return np.asarray(cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _opacity(outside: chart.Floats, size: tuple[int, int], px_per_cm: float) -> U8:
+    """Opacity from the distance to the outline, a little more than one pixel wide."""
+    steps = 127.5 / _EDGE_CM
+    coarse = np.clip(np.float32(127.5) - outside * np.float32(steps), 0, 255).astype(np.uint8)
+    fine = cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR)
+    inside_px = (np.arange(256, dtype=np.float32) - 127.5) / steps * px_per_cm
+    return np.asarray(cv2.LUT(fine, np.clip(150 + 204 * inside_px, 0, 255).astype(np.uint8)), np.uint8)
+
+
+def _cells(region: Region, corners_px: F32) -> Cells | None:
+    """Coarse cells (column from, row from, to, to) that hold the points; None if the region has none of them."""
+    seen = corners_px - (region.x, region.y)
+    low = np.floor(seen.min(axis=0) / region.step).astype(int)
+    high = np.ceil(seen.max(axis=0) / region.step).astype(int)
+    c1, r1 = max(0, int(low[0])), max(0, int(low[1]))
+    c2, r2 = min(region.columns, int(high[0])), min(region.rows, int(high[1]))
+    return (c1, r1, c2, r2) if c2 - c1 > 1 and r2 - r1 > 1 else None
+
+
+def _close_up(paint: U8, there: F32, region: Region, cells: Cells) -> tuple[U8, F32, F32, F32]:
+    """A window of the paint, its colour planes (3, h, w), and the chart points (before the jaw) that it shows."""
+    c1, r1, c2, r2 = cells
     k = region.step
     c0, r0 = max(0, c1 - 1), max(0, r1 - 1)
-    cells = np.ascontiguousarray(there[r0 : min(region.rows, r2 + 1), c0 : min(region.columns, c2 + 1), :2])
-    big = cv2.resize(cells, (cells.shape[1] * k, cells.shape[0] * k), interpolation=cv2.INTER_LINEAR)
+    coarse = np.ascontiguousarray(there[r0 : min(region.rows, r2 + 1), c0 : min(region.columns, c2 + 1), :2])
+    big = cv2.resize(coarse, (coarse.shape[1] * k, coarse.shape[0] * k), interpolation=cv2.INTER_LINEAR)
     inner = big[(r1 - r0) * k : (r2 - r0) * k, (c1 - c0) * k : (c2 - c0) * k]
     part = paint[r1 * k : r2 * k, c1 * k : c2 * k]
-    return part, np.ascontiguousarray(inner[..., 0]), np.ascontiguousarray(inner[..., 1])
+    planes = np.stack(cv2.split(part)[:3]).astype(np.float32)
+    a, v = cv2.split(inner)
+    return part, planes, a, v
+
+
+def _put(part: U8, planes: F32) -> None:
+    part[..., :3] = cv2.merge(list(np.clip(planes, 0, 255).astype(np.uint8)))

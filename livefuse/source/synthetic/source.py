@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from livefuse.frame import F32, U8, HostFrame
 from livefuse.source.base import SourceInfo
@@ -67,7 +68,7 @@ class SyntheticSource:
 
     def _draw_people(self, planes: Planes, t_s: float) -> SyntheticTruth:
         found: list[F32] = []
-        facing: list[U8] = []
+        facing: list[npt.NDArray[np.bool_]] = []
         for person in self._people:
             patch, landmarks, seen = person.draw(t_s)
             blend(planes, patch.rgb, patch.alpha, patch.x, patch.y)

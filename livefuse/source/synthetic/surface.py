@@ -12,11 +12,13 @@ import numpy as np
 
 from livefuse.frame import F32
 from livefuse.source.synthetic import chart
-from livefuse.source.synthetic.chart import A_BACK, A_SCALE, BOTTOM, DOME, TOP
+from livefuse.source.synthetic.chart import A_BACK, A_SCALE, BOTTOM, DOME, TOP, Floats
 from livefuse.source.synthetic.pose import PIVOT, Pose
 
-_STEPS = 6
-_NEAR_CM = 12.5
+_STEPS = 5
+_NEAR_CM = 12.2
+_FURTHER_CM = (0.6, 1.1)
+_BEHIND_CM = 1.6  # the far ear shows behind the cheek's outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,14 @@ class Region:
 class Hits:
     """Shapes: a, v (rows, columns) float32: the chart point seen; outside: cm by which the ray misses, < 0 on the head."""
 
-    a: F32
-    v: F32
-    outside: F32
+    a: Floats
+    v: Floats
+    outside: Floats
 
 
 def region_of(outline_px: F32, step: int) -> Region:
     """The smallest region that holds the points (N, 2), plus a margin."""
-    low, high = outline_px.min(axis=0) - 2 * step, outline_px.max(axis=0) + 2 * step
+    low, high = outline_px.min(axis=0) - step, outline_px.max(axis=0) + step
     x, y = int(np.floor(low[0] / 2)) * 2, int(np.floor(low[1] / 2)) * 2
     columns, rows = -(-int(high[0] - x) // step), -(-int(high[1] - y) // step)
     return Region(x, y, columns + columns % 2, rows + rows % 2, step)
@@ -57,7 +59,7 @@ def region_of(outline_px: F32, step: int) -> Region:
 
 def cast(radius: F32, pose: Pose, region: Region) -> Hits:
     """`radius` is the head's radius over the chart in the present expression."""
-    rotation = pose.rotation()
+    rotation = pose.rotation
     xs = ((region.x + (np.arange(region.columns) + 0.5) * region.step - 0.5) - pose.x_px) / pose.px_per_cm
     ys = ((region.y + (np.arange(region.rows) + 0.5) * region.step - 0.5) - pose.y_px) / pose.px_per_cm
     x0, y0, z0 = (
@@ -66,22 +68,25 @@ def cast(radius: F32, pose: Pose, region: Region) -> Hits:
     dx, dy, dz = (np.float32(rotation[2, i]) for i in range(3))
     closest = -(x0 * dx + z0 * dz) / np.float32(dx * dx + dz * dz)
     outside = _probe(radius, x0 + closest * dx, y0 + closest * dy, z0 + closest * dz)[0]
+    closest = closest - np.float32(_BEHIND_CM)
+    outside = np.minimum(outside, _probe(radius, x0 + closest * dx, y0 + closest * dy, z0 + closest * dz)[0])
     depth = np.maximum(closest, np.sqrt(np.maximum(_NEAR_CM**2 - x0 * x0 - y0 * y0, 0)))
     for _ in range(_STEPS):
         x, y, z = x0 + depth * dx, y0 + depth * dy, z0 + depth * dz
         gap, length, lifted, _, _ = _probe(radius, x, y, z)
         slope = (x * dx + z * dz + lifted * dy) / length
         depth = np.maximum(depth - gap / np.maximum(slope, np.float32(0.6)), closest)
-    x, y, z = x0 + depth * dx, y0 + depth * dy, z0 + depth * dz
-    gap, length, lifted, a, v = _probe(radius, x, y, z)
-    slope = (x * dx + z * dz + lifted * dy) / length
-    # two measures of the same edge: the first is exact on convex sides, the second finds the chin in front of the throat
-    return Hits(a, v, np.minimum(outside, gap - np.float32(1.2) * slope * slope))
+    gap, _, _, a, v = _probe(radius, x0 + depth * dx, y0 + depth * dy, z0 + depth * dz)
+    outside = np.minimum(outside, gap)
+    for further in _FURTHER_CM:  # behind the hit the ray is inside, the deeper the further the outline is
+        depth = depth - np.float32(further)
+        outside = np.minimum(outside, _probe(radius, x0 + depth * dx, y0 + depth * dy, z0 + depth * dz)[0])
+    return Hits(a, v, outside)
 
 
-def _probe(radius: F32, x: F32, y: F32, z: F32) -> tuple[F32, F32, F32, F32, F32]:
+def _probe(radius: F32, x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """At points of head space: distance outside the surface, |p|, p's height beyond the cylinder, a, v."""
-    straight = np.clip(y, TOP, BOTTOM)
+    straight = np.minimum(np.maximum(y, np.float32(TOP)), np.float32(BOTTOM))
     lifted = y - straight
     square = x * x + z * z
     rho = np.sqrt(square)

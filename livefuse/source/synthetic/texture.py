@@ -104,7 +104,7 @@ def _beard(colour: F32, a: F32, v: F32, identity: Identity, at: Layout, rng: np.
     jaw = smoothstep(0, 1.6, v - (8.0 - 0.062 * side * side) + 0.35 * np.cos(a * 2.0))
     cheek = smoothstep(7.0, 9.0, side) * smoothstep(1.0, 3.5, v)
     under_nose = at.mouth_v - at.lip_upper - 0.75 + 0.12 * (side - 1.0) ** 2
-    moustache = smoothstep(-0.2, 0.25, v - under_nose) * smoothstep(3.7, 2.6, side + 0.12 * (v - 6.0))
+    moustache = smoothstep(-0.35, 0.65, v - under_nose) * smoothstep(3.7, 2.6, side + 0.12 * (v - 6.0))
     moustache *= smoothstep(0.9, -0.4, v - (at.mouth_v + 0.6))
     chin = bump(a, v, 0, 9.9, 2.6, 1.8)
     where = np.clip(np.maximum.reduce([jaw, cheek * jaw, moustache, chin]), 0, 1) * smoothstep(12.8, 12.0, side)
@@ -190,8 +190,7 @@ def _brows(colour: F32, a: F32, v: F32, identity: Identity, rng: np.random.Gener
 
 def _stripes(rng: np.random.Generator, along: F32, across: F32, per_cm: float) -> F32:
     """Irregular stripes of constant `along`, about `per_cm` of them, in -1..1."""
-    line = rng.standard_normal(4096).astype(np.float32)
-    line = np.convolve(line, np.hanning(5) / 2, "same")
+    line = np.convolve(rng.standard_normal(4096), np.hanning(5) / 2, "same")
     at = along * per_cm * 2 + 1.5 * np.sin(across * 3.1)
     return np.tanh(np.interp(at + 2048, np.arange(4096), line)).astype(np.float32)
 
@@ -201,7 +200,8 @@ def _hair(colour: F32, a: F32, v: F32, identity: Identity, rng: np.random.Genera
     fine, locks = _strands(a, v, identity, rng, px_per_cm)
     calm = smoothstep(-11.6, -9.6, v)  # towards the crown the chart shrinks: strands would flicker
     fine, locks = fine * calm, locks * calm
-    edge = hair_edge(a, v, identity) + 0.16 * fine + 0.16 * locks
+    ragged = 0.2 + 0.8 * smoothstep(11.0, 6.0, np.abs(a))  # seen at a grazing angle a ragged edge breaks into dots
+    edge = hair_edge(a, v, identity) + ragged * (0.08 if identity.style == "curly" else 0.16) * (fine + locks)
     crop = identity.style == "crop"
     cover = smoothstep(-0.10, {"crop": 0.9, "short": 0.8}.get(identity.style, 0.40), edge)
     contrast = 1.0 - 0.45 * float(base.mean()) / 255  # pale hair scatters light: its strands differ less

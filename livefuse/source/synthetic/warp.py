@@ -16,7 +16,7 @@ from livefuse.source.synthetic.head import Layout
 from livefuse.source.synthetic.pose import Expression
 from livefuse.source.synthetic.texture import lip_edges
 
-WARP_PX_PER_CM = 4.0
+WARP_PX_PER_CM = 3.5
 
 
 def soft_basis(a: F32, v: F32, at: Layout) -> tuple[F32, F32]:
@@ -47,10 +47,7 @@ class ChartWarp:
         self.a, self.v = chart.chart_grid(WARP_PX_PER_CM)
         self.rest = np.stack([self.a, self.v], axis=-1)
         self.smile, self.brow = soft_basis(self.a, self.v, at)
-        self._rest = np.dstack([self.rest, self.rest])
-
-    def at_rest(self) -> F32:
-        return self._rest
+        self._line = lip_edges(self.a[0], at)[1][None]
 
     def backward(self, do: Expression) -> F32:
         """(H, W, 4): (a, v) after undoing smile and brows, then (a, v) after undoing the jaw too: neutral."""
@@ -58,9 +55,9 @@ class ChartWarp:
         if do.jaw <= 0:
             return np.ascontiguousarray(np.dstack([soft, soft]), np.float32)
         a, v = np.ascontiguousarray(soft[..., 0]), np.ascontiguousarray(soft[..., 1])
-        line = lip_edges(self.a[0], self.at)[1][None]
+        line = self._line
         gap = opening(self.a[0], self.at, do.jaw)[None]
-        drop = np.clip(v - line, 0, gap) + (do.jaw - gap) * _below(line, v)
+        drop = np.minimum(np.maximum(v - line, 0), gap) + (do.jaw - gap) * _below(line, v)
         return cv2.merge((a, v, a, np.asarray(v - drop, np.float32)))
 
 
@@ -69,11 +66,11 @@ def forward(points: F32, lower: np.ndarray, at: Layout, do: Expression) -> F32:
     a, v0 = points[:, 0], points[:, 1]
     line, gap = lip_edges(a, at)[1], opening(a, at, do.jaw)
     v = v0 + np.where(lower, gap, 0)
-    for _ in range(4):
+    for _ in range(3):
         v = np.where(lower, v0 + gap + (do.jaw - gap) * _below(line, v), v0)
     jawed = np.stack([a, v], axis=-1)
     moved = jawed
-    for _ in range(4):
+    for _ in range(3 if do.smile or do.brow else 0):
         smile, brow = soft_basis(moved[:, 0], moved[:, 1], at)
         moved = jawed + do.smile * smile + do.brow * brow
     return np.asarray(moved, np.float32)
