@@ -50,6 +50,9 @@ class TrackConfig(Section):
     hold_frames: int = Field(6, ge=0, le=120, description="frames a face that the detector lost is still swapped")
     min_hits: int = Field(2, ge=1, le=30, description="detections in a row before a new face is swapped")
     smooth: bool = Field(True, description="One-Euro filter on boxes and landmarks")
+    look_seconds: float = Field(
+        0.7, ge=0, description="how long a choice among several faces waits to see which one moves"
+    )
     lock_seconds: float = Field(
         2.0, ge=0, description="how long the locked face may be away before another may take over"
     )

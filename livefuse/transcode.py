@@ -56,7 +56,7 @@ def _sink_for(source: Source, config: Config, out: Path) -> Sink:
 
 def _immediate(config: Config) -> Config:
     """A file has no live viewer to spare from pops: a face is swapped from its first frame on, at full opacity."""
-    track = config.track.model_copy(update={"min_hits": 1})
+    track = config.track.model_copy(update={"min_hits": 1, "look_seconds": 0.0})
     return config.model_copy(update={"track": track, "swap": config.swap.model_copy(update={"fade_frames": 0})})
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from livefuse.detect.trajectory import Trajectory
 
 _RIVAL_SIZE = 0.4  # a moving face smaller than this part of a still one is somebody in the background
-_LOOK_NS = 700_000_000  # how long a choice among several waits for the best one to show that it is alive
 _STILL_NS = 1_000_000_000  # a locked face that has not moved at all for this long may be a picture on the wall
 
 
@@ -17,9 +16,11 @@ class IdentityLock:
     """Holds one track's id. It stays while the tracker keeps that track, lost or seen; only then another is chosen.
 
     A face that has never moved (a painting, a poster) holds the lock on trial: a moving face of similar size takes it.
+    A choice among several waits `look_ns` for the best one to show that it is alive.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, look_ns: int = 700_000_000) -> None:
+        self._look_ns = look_ns
         self.holder: int | None = None
         self._since_ns = 0
         self._looking_since_ns: int | None = None
@@ -51,7 +52,7 @@ class IdentityLock:
             return best
         if self._looking_since_ns is None:
             self._looking_since_ns = t_ns
-        if t_ns - self._looking_since_ns < _LOOK_NS:
+        if t_ns - self._looking_since_ns < self._look_ns:
             return None
         moving = [track for track in seen if track.moved and track.size >= _RIVAL_SIZE * best.size]
         return max(moving or [best], key=lambda track: prominence(track, width, height))

@@ -34,7 +34,7 @@ class Tracker:
     def __init__(self, track: TrackConfig, detect: DetectConfig, *, verify: Verify | None = None) -> None:
         self._config, self._birth_score, self._max_faces = track, detect.threshold, detect.max_faces
         self._verify = verify
-        self._lock = IdentityLock()
+        self._lock = IdentityLock(round(track.look_seconds * 1e9))
         self._tracks: list[Trajectory] = []
         self._next_id = 1
         self._last_ns: int | None = None

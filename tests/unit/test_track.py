@@ -73,6 +73,11 @@ def test_a_face_is_reported_at_once_and_chosen_after_min_hits() -> None:
     assert [int(f.age[0]) for f in out] == list(range(6))
 
 
+def test_a_file_job_chooses_among_several_faces_at_once() -> None:
+    out = run(lambda k: [sway(k, 300, 360), sway(k, 900, 360, 200)], 1, min_hits=1, look_seconds=0)
+    assert chosen_ids(out[0]) == [id_near(out[0], 900, 360)]
+
+
 def test_the_largest_most_central_face_gets_the_lock_and_keeps_it() -> None:
     # The other one grows to twice the size later: the lock stays.
     def scene(k: int) -> list[Face]:
