@@ -20,7 +20,6 @@ from livefuse.source.synthetic.warp import ChartWarp
 
 _CELL_CM = 0.22
 _SKIN_GLOSS, _HAIR_GLOSS = 1.0, 0.25
-_THROAT_V = 12.9  # under the chin the head ends: the neck behind it is drawn with the body
 _EDGE_CM = 0.5  # the outline's distance field is kept within this, as bytes
 
 Cells = tuple[int, int, int, int]
@@ -64,12 +63,11 @@ class FaceRenderer:
         paint = cv2.remap(self._paint, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         self._draw_features(paint, there, region, pose, do, light)
         rgb = self._lit(paint, there, region, pose, light)
-        outside = np.maximum(hits.outside, (there[..., 3] - np.float32(_THROAT_V)) * np.float32(0.6))
-        return Patch(region.x, region.y, rgb, _opacity(outside, size, pose.px_per_cm))
+        return Patch(region.x, region.y, rgb, _opacity(hits.outside, size, pose.px_per_cm))
 
     def _region(self, pose: Pose, do: Expression) -> Region:
         outline = pose.project(self._outline)[:, :2]
-        lowest = outline[outline[:, 1].argmax()] + np.array([0, do.jaw * pose.px_per_cm], np.float32)
+        lowest = outline[outline[:, 1].argmax()] + np.array([0, (do.jaw + 0.4) * pose.px_per_cm], np.float32)
         return region_of(np.vstack([outline, lowest]), max(2, round(_CELL_CM * pose.px_per_cm)))
 
     def _lit(self, paint: U8, there: F32, region: Region, pose: Pose, light: Light) -> U8:

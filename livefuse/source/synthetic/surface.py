@@ -70,7 +70,7 @@ def cast(radius: F32, pose: Pose, region: Region) -> Hits:
     outside = _probe(radius, x0 + closest * dx, y0 + closest * dy, z0 + closest * dz)[0]
     closest = closest - np.float32(_BEHIND_CM)
     outside = np.minimum(outside, _probe(radius, x0 + closest * dx, y0 + closest * dy, z0 + closest * dz)[0])
-    depth = np.maximum(closest, np.sqrt(np.maximum(_NEAR_CM**2 - x0 * x0 - y0 * y0, 0)))
+    depth = np.maximum(closest, np.sqrt(np.maximum(_NEAR_CM**2 - np.float32(0.45) * (x0 * x0 + y0 * y0), 0)))
     for _ in range(_STEPS):
         x, y, z = x0 + depth * dx, y0 + depth * dy, z0 + depth * dz
         gap, length, lifted, _, _ = _probe(radius, x, y, z)

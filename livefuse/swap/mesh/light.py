@@ -26,6 +26,7 @@ _LEAST_CONTRAST, _MOST_CONTRAST = 0.88, 1.15
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _EYES_TO_NOSE = np.s_[round((-0.45 - _TOP) / CELL_UNITS) : round((0.72 - _TOP) / CELL_UNITS)]
 _GAIN_PX = 8  # step of the lattice on which gains are rotated into the crop
+_WHITE = 242.0  # grey level that smooth parts stay below
 _DARKEST, _BRIGHTEST = 0.5, 1.5
 _FLOOR = 4.0  # grey levels added to both sides: black over black is no gain
 _ALPHA = 0.12  # part of a new frame in the smoothed gain
@@ -94,7 +95,11 @@ def _gain(target: F32, photo: F32, skin: F32) -> F32:
     # White hair or a dark beard inside the mask is no light: places may differ from the face's mean only so far.
     weight = skin.reshape(-1)
     mean = weight @ gain.reshape(-1, 3) / max(float(weight.sum()), 1e-3)
-    return np.clip(gain, np.maximum(mean * _DARKEST, _LEAST_GAIN), np.minimum(mean * _BRIGHTEST, _MOST_GAIN))
+    gain = np.clip(gain, np.maximum(mean * _DARKEST, _LEAST_GAIN), np.minimum(mean * _BRIGHTEST, _MOST_GAIN))
+    # Highlights of the photo under an overexposed scene: keep them below white, or they become flat patches.
+    peak = cv2.GaussianBlur((photo * gain).max(2), (3, 3), 0)
+    gain *= np.minimum(_WHITE / np.maximum(peak, 1.0), 1.0)[..., None]
+    return gain
 
 
 def _relative_contrast(target: F32, photo: F32, opacity: F32) -> float:

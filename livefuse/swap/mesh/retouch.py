@@ -14,7 +14,8 @@ from livefuse.swap.mesh.frontal import Frontal
 from livefuse.swap.mesh.topology import FaceFrame
 
 _BRIGHTER_SIDE = 3.0  # exponent of the mean over both sides: the lit side counts more than the shadow
-_SKIN_HUE = (13.0, 16.0)  # CIE a*, b* of light skin in daylight
+_SKIN_HUE = (13.0, 16.0)  # CIE a*, b* of skin in daylight
+_SKIN_RANGE = 12.0  # how far skin of any kind in any daylight is from that
 _STRONG_HUE = 40.0  # a*b* distance from skin that is drawn in by half
 _MOST_LIGHTENING, _MOST_DARKENING = 1.9, 0.6
 
@@ -30,7 +31,7 @@ def retouch(photo: U8, landmarks: F32, view: Frontal) -> U8:
 
 
 def without_cast(photo: U8, likelihood: F32, landmarks: F32, frame: FaceFrame) -> U8:
-    """The photo with a typical skin hue.
+    """The photo without a hue that skin never has.
 
     A yellowed painting on pink skin needs a strong gain in blue, which would turn its blacks purple: shift hues here, by
     as much as a place is bright, and leave the gain little to do. Strong colours are drawn in: varnish and paint
@@ -40,10 +41,12 @@ def without_cast(photo: U8, likelihood: F32, landmarks: F32, frame: FaceFrame) -
     bare = (likelihood > 0.9) & (mask.features(landmarks, photo.shape[:2], 0.05 * frame.unit_px) == 0)
     bare &= mask.inside(mask.face_contour(landmarks, frame), photo.shape[:2]) > 0
     light, *hue = np.median(lab[bare], 0)
+    cast = np.array(hue, np.float32) - np.array(_SKIN_HUE, np.float32)
+    excess = cast * max(0.0, 1 - _SKIN_RANGE / max(float(np.linalg.norm(cast)), 1e-6))
     brightness = np.clip(lab[..., :1] / max(light, 1.0), 0, 1.15)
-    hues = lab[..., 1:] + (np.array(_SKIN_HUE, np.float32) - np.array(hue, np.float32)) * brightness
-    away = hues - np.array(_SKIN_HUE, np.float32) * brightness
-    hues -= away * (1 - 1 / (1 + np.linalg.norm(away, axis=2, keepdims=True) / _STRONG_HUE))
+    hues = lab[..., 1:] - excess * brightness
+    away = hues - (hue - excess) * brightness
+    hues -= away * (1 - 1 / (1 + (np.linalg.norm(away, axis=2, keepdims=True) / _STRONG_HUE) ** 2))
     lab[..., 1:] = hues
     return np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255 + 0.5, 0, 255), np.uint8)
 
