@@ -67,7 +67,7 @@ class Drift:
         r = np.hypot(axis[None], axis[:, None])
         self._disc = (30 * smoothstep(1.0, 0.82, r) * (0.75 + 0.25 * r)).astype(np.uint8)
         self._behind: U8 = np.clip(behind * 255, 0, 255).astype(np.uint8)
-        self._phase, self._speed = rng.uniform(0, 2 * np.pi, (5, 2)), rng.uniform(0.02, 0.07, (5, 2)) * motion
+        self._phase, self._speed = rng.uniform(0, 2 * np.pi, (3, 2)), rng.uniform(0.02, 0.07, (3, 2)) * motion
         self._extent = np.array([width - self._size, (height - self._size) * 0.6])
 
     def add(self, luma: U8, t_s: float) -> None:

@@ -36,8 +36,8 @@ _PROFILE = np.array(
         (11.6, 4.1, 8.3, 4.6),
         (12.3, 3.9, 6.6, 4.3),  # the throat falls away steeply: the neck behind it is drawn with the body
         (13.1, 3.4, 4.4, 3.6),
-        (14.2, 2.7, 3.0, 2.7),
-        (16.0, 2.3, 2.3, 2.3),
+        (14.2, 2.3, 2.5, 2.3),
+        (16.0, 1.0, 1.0, 1.0),
     ],
     np.float32,
 )
@@ -166,7 +166,7 @@ def _features(a: F32, v: F32, identity: Identity, at: Layout) -> F32:
     fold = np.abs(a) - (at.ala_a + 0.35 + 0.62 * (v - 4.2))
     depth = (0.10 + 0.10 * identity.age) * smoothstep(3.6, 4.8, v) * (1 - smoothstep(6.0, 7.4, v))
     relief -= depth * np.exp(-((fold / 0.32) ** 2))
-    if identity.style in ("short", "crop"):
+    if has_ears(identity):
         relief += _ears(a, v)
     return np.asarray(relief, np.float32)
 
@@ -204,6 +204,11 @@ def _mouth_and_chin(a: F32, v: F32, at: Layout) -> F32:
     relief += 0.06 * pair(a, v, 0.52, m - upper - 0.6, 0.26, 0.55)
     relief -= 0.30 * bump(a, v, 0, m + lower + 0.95, 1.6, 0.45)
     return np.asarray(relief + 0.34 * bump(a, v, 0, 10.0, 1.6, 0.95), np.float32)
+
+
+def has_ears(identity: Identity) -> bool:
+    """Whether the hair leaves the ears free."""
+    return identity.style in ("short", "crop")
 
 
 def _ears(a: F32, v: F32) -> F32:

@@ -10,7 +10,7 @@ import numpy as np
 from livefuse.frame import F32, U8
 from livefuse.source.synthetic import chart
 from livefuse.source.synthetic.eyes import EyePainter
-from livefuse.source.synthetic.head import Head
+from livefuse.source.synthetic.head import Head, has_ears
 from livefuse.source.synthetic.light import GAIN_ONE, Light, shade
 from livefuse.source.synthetic.mouth import MouthPainter
 from livefuse.source.synthetic.pose import NEUTRAL, Expression, Pose
@@ -47,16 +47,17 @@ class FaceRenderer:
         self._warp = ChartWarp(at)
         gloss = _SKIN_GLOSS + (_HAIR_GLOSS - _SKIN_GLOSS) * head.hair
         self._normal = np.ascontiguousarray(np.dstack([head.normal, gloss]), np.float32)
+        self._behind_cm = 1.6 if has_ears(identity) else 0.0
         a, v = chart.chart_grid(0.6)
         self._outline = self._on_surface(a, v).reshape(-1, 3)
-        reach = at.eye_half + 0.45
-        self._eye_corners = [self._corners(side * at.eye_a, 0.1, reach, 1.15) for side in (-1, 1)]
+        reach = at.eye_half + 0.35
+        self._eye_corners = [self._corners(side * at.eye_a, 0.05, reach, 1.05) for side in (-1, 1)]
 
     def draw(self, pose: Pose, do: Expression, light: Light) -> Patch:
         region = self._region(pose, do)
         backward = self._warp.backward(do)
         radius = self._head.radius if do == NEUTRAL else _look_up(self._head.radius, backward[..., 2], backward[..., 3])
-        hits = cast(radius, pose, region)
+        hits = cast(radius, pose, region, self._behind_cm)
         there = _look_up(backward, hits.a, hits.v)
         size = (region.width, region.height)
         x, y = (cv2.resize(c, size, interpolation=cv2.INTER_LINEAR) for c in _texels(there, self._paint.shape))
@@ -71,8 +72,8 @@ class FaceRenderer:
         return region_of(np.vstack([outline, lowest]), max(2, round(_CELL_CM * pose.px_per_cm)))
 
     def _lit(self, paint: U8, there: F32, region: Region, pose: Pose, light: Light) -> U8:
-        half = (region.columns * 2, region.rows * 2)
-        x, y = (cv2.resize(c, half, interpolation=cv2.INTER_LINEAR) for c in _texels(there, self._normal.shape))
+        size = (region.columns * 3 // 2, region.rows * 3 // 2)  # light is soft: coarser than paint, finer than rays
+        x, y = (cv2.resize(c, size, interpolation=cv2.INTER_LINEAR) for c in _texels(there, self._normal.shape))
         normal = cv2.remap(self._normal, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         light_map = shade(normal, pose.rotation, light)
         light_map = cv2.resize(light_map, (region.width, region.height), interpolation=cv2.INTER_LINEAR)

@@ -16,9 +16,8 @@ from livefuse.source.synthetic.chart import A_BACK, A_SCALE, BOTTOM, DOME, TOP, 
 from livefuse.source.synthetic.pose import PIVOT, Pose
 
 _STEPS = 5
-_NEAR_CM = 12.2
+_NEAR_CM = 11.4
 _FURTHER_CM = (0.6, 1.1)
-_BEHIND_CM = 1.6  # the far ear shows behind the cheek's outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,9 @@ def region_of(outline_px: F32, step: int) -> Region:
     return Region(x, y, columns + columns % 2, rows + rows % 2, step)
 
 
-def cast(radius: F32, pose: Pose, region: Region) -> Hits:
-    """`radius` is the head's radius over the chart in the present expression."""
+def cast(radius: F32, pose: Pose, region: Region, behind_cm: float) -> Hits:
+    """`radius` is the head's radius over the chart in the present expression; the surface is followed `behind_cm` further
+    back than the axis, so that a far ear shows behind the outline of the cheek."""
     rotation = pose.rotation
     xs = ((region.x + (np.arange(region.columns) + 0.5) * region.step - 0.5) - pose.x_px) / pose.px_per_cm
     ys = ((region.y + (np.arange(region.rows) + 0.5) * region.step - 0.5) - pose.y_px) / pose.px_per_cm
@@ -68,8 +68,9 @@ def cast(radius: F32, pose: Pose, region: Region) -> Hits:
     dx, dy, dz = (np.float32(rotation[2, i]) for i in range(3))
     closest = -(x0 * dx + z0 * dz) / np.float32(dx * dx + dz * dz)
     outside = _probe(radius, x0 + closest * dx, y0 + closest * dy, z0 + closest * dz)[0]
-    closest = closest - np.float32(_BEHIND_CM)
-    outside = np.minimum(outside, _probe(radius, x0 + closest * dx, y0 + closest * dy, z0 + closest * dz)[0])
+    if behind_cm:
+        closest = closest - np.float32(behind_cm)
+        outside = np.minimum(outside, _probe(radius, x0 + closest * dx, y0 + closest * dy, z0 + closest * dz)[0])
     depth = np.maximum(closest, np.sqrt(np.maximum(_NEAR_CM**2 - np.float32(0.45) * (x0 * x0 + y0 * y0), 0)))
     for _ in range(_STEPS):
         x, y, z = x0 + depth * dx, y0 + depth * dy, z0 + depth * dz

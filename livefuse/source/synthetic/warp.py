@@ -66,11 +66,11 @@ def forward(points: F32, lower: np.ndarray, at: Layout, do: Expression) -> F32:
     a, v0 = points[:, 0], points[:, 1]
     line, gap = lip_edges(a, at)[1], opening(a, at, do.jaw)
     v = v0 + np.where(lower, gap, 0)
-    for _ in range(3):
+    for _ in range(3 if do.jaw else 0):
         v = np.where(lower, v0 + gap + (do.jaw - gap) * _below(line, v), v0)
     jawed = np.stack([a, v], axis=-1)
     moved = jawed
-    for _ in range(3 if do.smile or do.brow else 0):
+    for _ in range(2 if do.smile or do.brow else 0):
         smile, brow = soft_basis(moved[:, 0], moved[:, 1], at)
         moved = jawed + do.smile * smile + do.brow * brow
     return np.asarray(moved, np.float32)
