@@ -77,11 +77,12 @@ def build_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]
     backend = CpuBackend()
     detector, landmarker, find = _known(config) if config.detect.model == "known" else _learned(config, backend)
     composite = Composite(backend, config.privacy)
+    swapper = MeshSwapper(config.swap, fade_in=config.privacy.mode == "open")
     pipeline = Pipeline(
         backend,
         Detect(detector, Tracker(config.track, config.detect), config.detect.every),
         Align(landmarker, backend, config.track),
-        MeshSwapper(config.swap),
+        swapper,
         composite,
         clock,
         marks,
@@ -90,7 +91,9 @@ def build_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]
 
     def identity(wanted: IdentityConfig) -> Identity:
         named = wanted if wanted.by else wanted.model_copy(update={"by": _login()})
-        return load_identity(named, find, folder)
+        loaded = load_identity(named, find, folder)
+        swapper.prepare(loaded)  # here and now, on the caller's thread: the frame that first shows it pays nothing
+        return loaded
 
     return Stages(pipeline, composite, identity)
 
