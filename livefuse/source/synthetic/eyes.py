@@ -5,6 +5,8 @@ Colours are planes (3, h, w) here: NumPy broadcasts an opacity over planes many 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -19,6 +21,7 @@ from livefuse.source.synthetic.texture import mix
 IRIS_CM = 0.67
 _BALL_CM, _BALL_PX = 2.2, 176  # the eyeball picture spans +-2.2 cm about the iris
 _LIDS = 256
+_SHEET_ROWS = 16  # one row would pass the 32767 columns that OpenCV can remap to
 
 
 def lid_edges(side: F32, at: Layout, do: Expression) -> tuple[F32, F32]:
@@ -70,18 +73,34 @@ class EyePainter:
         self._lashes = identity.lashes
         self._side = np.linspace(at.eye_a - at.eye_half - 0.6, at.eye_a + at.eye_half + 0.6, _LIDS, dtype=np.float32)
 
-    def draw(self, paint: F32, a: F32, v: F32, px: float, do: Expression, light: Light) -> None:
-        """Paint one eye into `paint` (3, h, w), whose pixels show chart points (a, v); px is the scale in px per cm."""
-        at = self._at
+    def draw(self, eyes: Sequence[tuple[F32, F32, F32]], px: float, do: Expression, light: Light) -> None:
+        """Paint into windows (paint (3, h, w), a, v), one per eye, whose pixels show chart points (a, v); px is the
+        scale in px per cm. The windows are worked on as one sheet of pixels: half the calls."""
+        total = sum(v.size for _, _, v in eyes)
+        spare = -total % _SHEET_ROWS
+        paint, a, v = (
+            np.concatenate([e[i].reshape(planes, -1) for e in eyes] + [np.zeros((planes, spare), np.float32)], axis=-1)
+            for i, planes in ((0, 3), (1, 1), (2, 1))
+        )
+        sheet = paint.reshape(3, _SHEET_ROWS, -1)
+        self._draw(sheet, a.reshape(_SHEET_ROWS, -1), v.reshape(_SHEET_ROWS, -1), px, do, light)
+        at = 0
+        for part, _, _ in eyes:
+            size = part[0].size
+            part[...] = paint[:, at : at + size].reshape(part.shape)
+            at += size
+
+    def _draw(self, paint: F32, a: F32, v: F32, px: float, do: Expression, light: Light) -> None:
         side = np.abs(a)
-        left = -1.0 if float(a[a.shape[0] // 2, a.shape[1] // 2]) < 0 else 1.0
         from_upper, from_lower, lit, span, pink, lash, under = self._profile(side, v, px, do)
         self._skin(paint, v, from_upper, from_lower, span, px, do)
-        gx, gy = left * at.eye_a + do.gaze[0], do.gaze[1]
-        eye = self._eyeball(a, v, gx, gy)
+        # (x, y) from the middle of the iris; each eye has its own
+        x = a - np.copysign(np.float32(self._at.eye_a), a) - np.float32(do.gaze[0])
+        y = v - np.float32(do.gaze[1])
+        eye = self._eyeball(x, y)
         eye *= lit * (np.float32(0.50) + np.float32(0.50) * smoothstep(-0.05, 0.42, from_upper))
         _mix(eye, self._caruncle, pink)
-        _catchlights(eye, a, v, gx, gy, px, light)
+        _catchlights(eye, x, y, px, light)
         _mix(paint, eye, _cover(from_upper, px) * _cover(from_lower, px) * span)
         line = smoothstep(1.0, 0.3, np.abs(from_upper + np.float32(0.03)) / (lash + np.float32(0.5 / px)))
         _mix(paint, self._lash, line * np.minimum(lash * 20, np.float32(0.92)))
@@ -105,9 +124,9 @@ class EyePainter:
         up, low, lit, span, _, pink, lash, under = (*cv2.split(looked[0]), *cv2.split(looked[1]))
         return v - up, low - v, lit, span, pink, lash, under
 
-    def _eyeball(self, a: F32, v: F32, gx: float, gy: float) -> F32:
+    def _eyeball(self, x: F32, y: F32) -> F32:
         scale, middle = np.float32(_BALL_PX / (2 * _BALL_CM)), np.float32((_BALL_PX - 1) / 2)
-        x, y = (a - np.float32(gx)) * scale + middle, (v - np.float32(gy)) * scale + middle
+        x, y = x * scale + middle, y * scale + middle
         seen = cv2.remap(self._ball, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.stack(cv2.split(seen)).astype(np.float32)
 
@@ -136,11 +155,11 @@ def _cover(inside_cm: Floats, px: float) -> Floats:
     return np.minimum(np.maximum(inside_cm * np.float32(px) + np.float32(0.5), 0), 1)
 
 
-def _catchlights(eye: F32, a: F32, v: F32, gx: float, gy: float, px: float, light: Light) -> None:
+def _catchlights(eye: F32, x: F32, y: F32, px: float, light: Light) -> None:
     key = light.key()
     soft = 0.06 + 0.5 / px
     white = np.array([252, 252, 255], np.float32).reshape(3, 1, 1)
-    for size, x, y, amount in ((0.17, 0.30 * key[0], 0.42 * key[1], 0.95), (0.10, -0.35 * key[0], 0.22, 0.22)):
-        across, down = a - np.float32(gx + x), v - np.float32(gy + y)
+    for size, kx, ky, amount in ((0.17, 0.30 * key[0], 0.42 * key[1], 0.95), (0.10, -0.35 * key[0], 0.22, 0.22)):
+        across, down = x - np.float32(kx), y - np.float32(ky)
         r = np.sqrt(across * across + down * down)
         _mix(eye, white, np.float32(amount) * smoothstep(size + soft / 2, size - soft / 2, r))

@@ -18,7 +18,7 @@ from livefuse.source.synthetic.surface import Region, cast, region_of
 from livefuse.source.synthetic.texture import paint_head
 from livefuse.source.synthetic.warp import ChartWarp
 
-_CELL_CM = 0.22
+_CELL_CM = 0.28
 _SKIN_GLOSS, _HAIR_GLOSS = 1.0, 0.25
 _EDGE_CM = 0.5  # the outline's distance field is kept within this, as bytes
 
@@ -48,7 +48,7 @@ class FaceRenderer:
         gloss = _SKIN_GLOSS + (_HAIR_GLOSS - _SKIN_GLOSS) * head.hair
         self._normal = np.ascontiguousarray(np.dstack([head.normal, gloss]), np.float32)
         self._behind_cm = 1.6 if has_ears(identity) else 0.0
-        a, v = chart.chart_grid(0.6)
+        a, v = chart.chart_grid(0.4)
         self._outline = self._on_surface(a, v).reshape(-1, 3)
         reach = at.eye_half + 0.35
         self._eye_corners = [self._corners(side * at.eye_a, 0.05, reach, 1.05) for side in (-1, 1)]
@@ -83,11 +83,11 @@ class FaceRenderer:
 
     def _draw_features(self, paint: U8, there: F32, region: Region, pose: Pose, do: Expression, light: Light) -> None:
         px = pose.px_per_cm
-        for corners in self._eye_corners:
-            cells = _cells(region, pose.project(corners)[:, :2])
-            if cells is not None:
-                part, planes, a, v = _close_up(paint, there, region, cells)
-                self._eyes.draw(planes, a, v, px, do, light)
+        windows = [_cells(region, pose.project(corners)[:, :2]) for corners in self._eye_corners]
+        shown = [_close_up(paint, there, region, cells) for cells in windows if cells is not None]
+        if shown:
+            self._eyes.draw([(planes, a, v) for _, planes, a, v in shown], px, do, light)
+            for part, planes, _, _ in shown:
                 _put(part, planes)
         if do.jaw > 0.01:
             at = self._head.layout
