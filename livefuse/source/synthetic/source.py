@@ -19,6 +19,7 @@ from livefuse.source.synthetic.truth import Cover, SyntheticTruth, truth_of
 
 _HEAD_ROOM_CM, _PERSON_CM = 44.0, 31.0
 _GRAIN_MARGIN_PX = 64
+_STAGE_PX = 1280
 
 
 class SyntheticSource:
@@ -120,12 +121,19 @@ def _people(options: SyntheticOptions) -> list[Person]:
 
 
 def _stage(options: SyntheticOptions, people: list[Person]) -> tuple[Planes, Drift]:
-    """Everything that never moves, as planes, and the lights behind it."""
-    picture = paint_room(options.height, options.width, options.seed)
+    """Everything that never moves, as planes, and the lights behind it.
+
+    Larger pictures enlarge it: it lies out of focus, and painting it in full would take seconds.
+    """
+    shrink = min(1.0, _STAGE_PX / max(options.height, options.width))
+    size = round(options.width * shrink), round(options.height * shrink)
+    picture = paint_room(size[1], size[0], options.seed)
     behind = np.ones(picture.shape[:2], np.float32)
     for p in people:
-        body = paint_body(picture, p.identity, p.x_px, p.y_px - float(PIVOT[1]) * p.px_per_cm, p.px_per_cm)
-        behind *= 1 - body
+        k = p.px_per_cm * shrink
+        behind *= 1 - paint_body(picture, p.identity, p.x_px * shrink, p.y_px * shrink - float(PIVOT[1]) * k, k)
+    full = options.width, options.height
+    picture, behind = (cv2.resize(c, full, interpolation=cv2.INTER_CUBIC) for c in (picture, behind))
     return to_planes(picture), Drift(options.height, options.width, behind, options.seed, options.motion)
 
 
