@@ -112,7 +112,7 @@ def hair_edge(a: F32, v: F32, identity: Identity) -> F32:
         line = top + 0.2 * np.cos(a * 1.1) + 0.045 * np.maximum(side - 3.0, 0) ** 2
         above = (line - v) / (1.0 + 0.05 * side)
     if style in ("long", "bob", "curly"):  # falls in front of the ears, then behind the jaw
-        start, rise, low = {"long": (8.2, 0.5, 3.5), "bob": (7.7, 0.4, 3.5), "curly": (8.6, 0.9, 1.5)}[style]
+        start, rise, low = {"long": (8.2, 0.5, 3.5), "bob": (7.7, 0.4, 3.5), "curly": (8.0, 0.45, 3.5)}[style]
         inner = start + 0.06 * np.maximum(v, -6) + rise * np.maximum(v - low, 0) + 0.8 * np.maximum(v - 7.5, 0)
         return np.minimum(_soft_max(above, side - inner), 8.8 - v).astype(np.float32)
     burn = np.minimum(np.minimum(side - 10.3 + 0.10 * (v + 4), 12.6 - side), (1.4 - v) * 0.8)
@@ -225,7 +225,7 @@ def _hair_thickness(a: F32, v: F32, identity: Identity) -> F32:
         "short": (0.45, 1.3),
         "long": (0.55, 0.75),
         "bob": (0.55, 0.9),
-        "curly": (1.2, 1.6),
+        "curly": (0.9, 1.8),
     }[identity.style]
     thick = base + crown * smoothstep(-3.0, -8.5, v)
     if identity.style in ("long", "bob", "curly"):
