@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from livefuse.device.base import Lane
 from livefuse.frame import F32, U8
 from livefuse.swap.mesh import topology, warp
 from livefuse.swap.mesh.topology import FaceFrame
@@ -42,10 +43,10 @@ def frontal(photo: U8, landmarks: F32, *, multiple: int) -> Frontal:
     centres = (topology.control_points(ahead, frame) - frame.origin) / frame.unit_px
     coefficients = warp.Spline(topology.stiffness()).fit(centres, topology.control_points(landmarks, seen))
     points, cells = warp.lattice_points((w, h))
-    field = warp.evaluate(coefficients, centres, (points - frame.origin) / frame.unit_px).reshape(*cells, 2)
-    there = cv2.resize(field, (w, h), interpolation=cv2.INTER_CUBIC)
-    image = cv2.remap(photo, there, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    density = cv2.resize(warp.jacobian(warp.Lattice(field, (w, h))).area, (w, h), interpolation=cv2.INTER_LINEAR)
+    field = warp.evaluate(coefficients, centres, np.asarray((points - frame.origin) / frame.unit_px, np.float32))
+    lattice = warp.Lattice(field.reshape(*cells, 2), (w, h))
+    image = cv2.remap(photo, warp.enlarge(Lane(0), lattice), None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    density = cv2.resize(warp.jacobian(lattice).area, (w, h), interpolation=cv2.INTER_LINEAR)
     return Frontal(image, ahead, frame, np.asarray(density, np.float32))
 
 

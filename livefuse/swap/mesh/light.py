@@ -82,12 +82,12 @@ def measure(look: Look, contrast: float) -> tuple[Tone, float]:
     weight = look.skin.reshape(-1)
     mean = weight @ look.target.reshape(-1, 3) / max(float(weight.sum()), 1e-3)
     offset = ((1 - contrast) * mean).astype(np.float32)
-    gain = _gain(np.maximum(look.target - offset, 0), look.photo, look.skin)
+    gain = _gain(np.maximum(look.target - offset, 0), look.photo, look.skin, _WHITE - float(offset.max()))
     fitting = contrast * _relative_contrast(look.target, look.photo * gain, look.opacity)
     return Tone(gain, offset), float(np.clip(fitting, _LEAST_CONTRAST, _MOST_CONTRAST))
 
 
-def _gain(target: F32, photo: F32, skin: F32) -> F32:
+def _gain(target: F32, photo: F32, skin: F32, white: float) -> F32:
     broad = _ratio(target, photo, skin, _BROAD_CELLS)
     fine = _ratio(target, photo * broad, skin, _FINE_CELLS)
     # Fine gains match the seam and scene shadows; at full strength they would also iron out the identity's own relief.
@@ -98,7 +98,7 @@ def _gain(target: F32, photo: F32, skin: F32) -> F32:
     gain = np.clip(gain, np.maximum(mean * _DARKEST, _LEAST_GAIN), np.minimum(mean * _BRIGHTEST, _MOST_GAIN))
     # Highlights of the photo under an overexposed scene: keep them below white, or they become flat patches.
     peak = cv2.GaussianBlur((photo * gain).max(2), (3, 3), 0)
-    gain *= np.minimum(_WHITE / np.maximum(peak, 1.0), 1.0)[..., None]
+    gain *= np.minimum(white / np.maximum(peak, 1.0), 1.0)[..., None]
     return gain
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from livefuse.device.base import Lane
 from livefuse.frame import F32, U8
 from livefuse.swap.mesh import mask, topology, warp
 from livefuse.swap.mesh.topology import (
@@ -60,8 +61,8 @@ def _warped(photo: U8, closed: F32, landmarks: F32, frame: FaceFrame, *, without
     coefficients = warp.Spline(topology.stiffness()[kept]).fit(centres, values)
     size = (photo.shape[1], photo.shape[0])
     points, cells = warp.lattice_points(size)
-    field = warp.evaluate(coefficients, centres, (points - frame.origin) / frame.unit_px)
-    there = cv2.resize(field.reshape(*cells, 2), size, interpolation=cv2.INTER_CUBIC)
+    field = warp.evaluate(coefficients, centres, np.asarray((points - frame.origin) / frame.unit_px, np.float32))
+    there = warp.enlarge(Lane(0), warp.Lattice(field.reshape(*cells, 2), size))
     return np.asarray(cv2.remap(photo, there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 

@@ -16,7 +16,6 @@ from livefuse.swap.mesh.topology import FaceFrame
 _BRIGHTER_SIDE = 3.0  # exponent of the mean over both sides: the lit side counts more than the shadow
 _SKIN_HUE = (13.0, 16.0)  # CIE a*, b* of skin in daylight
 _SKIN_RANGE = 12.0  # how far skin of any kind in any daylight is from that
-_STRONG_HUE = 40.0  # a*b* distance from skin that is drawn in by half
 _MOST_LIGHTENING, _MOST_DARKENING = 1.9, 0.6
 
 
@@ -45,8 +44,9 @@ def without_cast(photo: U8, likelihood: F32, landmarks: F32, frame: FaceFrame) -
     excess = cast * max(0.0, 1 - _SKIN_RANGE / max(float(np.linalg.norm(cast)), 1e-6))
     brightness = np.clip(lab[..., :1] / max(light, 1.0), 0, 1.15)
     hues = lab[..., 1:] - excess * brightness
-    away = hues - (hue - excess) * brightness
-    hues -= away * (1 - 1 / (1 + (np.linalg.norm(away, axis=2, keepdims=True) / _STRONG_HUE) ** 2))
+    strength = np.linalg.norm(hues, axis=2, keepdims=True)
+    most = (float(np.linalg.norm(hue - excess)) + _SKIN_RANGE) * np.minimum(brightness + 0.3, 1)
+    hues *= (1 - 0.5 * np.maximum(strength - most, 0) / np.maximum(strength, 1e-3)).astype(np.float32)
     lab[..., 1:] = hues
     return np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255 + 0.5, 0, 255), np.uint8)
 
@@ -79,10 +79,14 @@ def evenly_lit(photo: U8, landmarks: F32, frame: FaceFrame) -> U8:
     narrow = _evening_gain(np.clip(photo * broad, 0, 255), 0.035 * frame.unit_px)
     # At the narrow scale only bare skin is compared: brows and eyes never mirror onto each other exactly.
     bare = (mask.features(landmarks, photo.shape[:2], 0.05 * frame.unit_px) == 0).astype(np.float32)
-    gain = broad * (1 + (narrow - 1) * _blurred(bare, 0.02 * frame.unit_px)[..., None])
+    bare = _blurred(bare, 0.02 * frame.unit_px)
+    gain = broad * (1 + (narrow - 1) * bare[..., None])
     inside = mask.inside(mask.face_contour(landmarks, frame), photo.shape[:2]).astype(np.float32) / 255
     gain = 1 + (gain - 1) * _blurred(inside, 0.05 * frame.unit_px)[..., None]
-    return np.asarray(np.clip(photo * gain + 0.5, 0, 255), np.uint8)
+    # Lightened shadows show the grain of the photo: smooth it as much as they are lightened.
+    soft = cv2.GaussianBlur(photo, (0, 0), 0.015 * frame.unit_px)
+    share = (mask.smoothstep(gain.max(2), 1.15, 1.6) * bare)[..., None]
+    return np.asarray(np.clip((photo * (1 - share) + soft * share) * gain + 0.5, 0, 255), np.uint8)
 
 
 def _evening_gain(photo: npt.NDArray[Any], sigma_px: float) -> F32:

@@ -20,6 +20,7 @@ from livefuse.swap.mesh.topology import FaceFrame
 
 _FORGET_NS = 1_000_000_000
 _PREPARED_KEPT = 8
+_MARGIN_PX = 3
 
 
 @dataclass(slots=True)
@@ -141,7 +142,7 @@ class MeshSwapper:
         jacobian = warp.jacobian(lattice)
         typical = float(np.median(jacobian.area))
         level = _level(typical)
-        there = warp.enlarge(lane, warp.Lattice(_at_level(lattice.field, 0.5**level), lattice.size))
+        there = warp.enlarge(lane, warp.Lattice(_at_level(lattice.padded, 0.5**level), lattice.size))
         warped = lane.buffer("mesh.warped", (*opacity.shape, 4))
         photo, border = layer.prepared.levels[level], cv2.BORDER_CONSTANT
         cv2.remap(photo, there, None, cv2.INTER_LINEAR, dst=warped, borderMode=border)
@@ -179,8 +180,8 @@ def _look(crop: Crop) -> _Target:
     controls = topology.control_points(crop.landmarks, frame)
     contour = mask.contour_of(controls)
     h, w = crop.image.shape[:2]
-    x1, y1 = np.clip(np.floor(contour.min(0)).astype(int) - 1, 0, (w - 2, h - 2)).tolist()
-    x2, y2 = np.clip(np.ceil(contour.max(0)).astype(int) + 2, (x1 + 2, y1 + 2), (w, h)).tolist()
+    x1, y1 = np.clip(np.floor(contour.min(0)).astype(int) - _MARGIN_PX, 0, (w - 2, h - 2)).tolist()
+    x2, y2 = np.clip(np.ceil(contour.max(0)).astype(int) + _MARGIN_PX + 1, (x1 + 2, y1 + 2), (w, h)).tolist()
     corner, unit = np.array([x1, y1], np.float32), np.float32(frame.unit_px)
     points, cells = warp.lattice_points((x2 - x1, y2 - y1))
     return _Target(
@@ -208,8 +209,7 @@ def _compare(target: _Target, lattice: warp.Lattice, prepared: Prepared) -> ligh
     """Target and photo on the light lattice."""
     places = light.lattice_points(target.frame)
     linear, replicate = cv2.INTER_LINEAR, cv2.BORDER_REPLICATE
-    cells = _scaled(places, 1 / lattice.cell_px[0], 1 / lattice.cell_px[1])
-    there = _at_level(cv2.remap(lattice.field, cells, None, linear, borderMode=replicate), 0.5**SKIN_LEVEL)
+    there = _at_level(warp.sample(lattice, places), 0.5**SKIN_LEVEL)
     photo = cv2.remap(prepared.levels[SKIN_LEVEL], there, None, linear).astype(np.float32)
     skin = cv2.remap(prepared.skin, there, None, linear).astype(np.float32) / 255
     # Whole steps: averaging over them is many times as fast as over fractions.
@@ -217,10 +217,10 @@ def _compare(target: _Target, lattice: warp.Lattice, prepared: Prepared) -> ligh
     step = max(1, min(round(target.frame.unit_px * light.CELL_UNITS), h, w))
     whole = target.image[: h // step * step, : w // step * step]
     small = cv2.resize(whole, (w // step, h // step), interpolation=cv2.INTER_AREA)
-    seen = cv2.remap(small, _scaled(places, 1 / step, 1 / step), None, linear, borderMode=replicate)
+    seen = cv2.remap(small, _shrunk(places, step), None, linear, borderMode=replicate)
     return light.Look(seen.astype(np.float32), photo[..., :3], skin, photo[..., 3] / 255)
 
 
-def _scaled(places: F32, across: float, down: float) -> F32:
-    """Pixel centres in an image shrunk by these factors."""
-    return (places + np.float32(0.5)) * np.array([across, down], np.float32) - np.float32(0.5)
+def _shrunk(places: F32, step: int) -> F32:
+    """Pixel centres in an image shrunk by a whole factor."""
+    return (places + np.float32(0.5)) / np.float32(step) - np.float32(0.5)
