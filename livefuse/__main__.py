@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """The console script: the only place that ends the process."""
+    # Process-wide, so set by the process's owner, not by the library: small matrix products gain nothing from BLAS threads,
+    # which would take the networks' cores; and threads that hand frames over must not wait 5 ms for the interpreter.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    sys.setswitchinterval(0.0005)
     from livefuse.cli.app import run_command
 
     sys.exit(run_command(sys.argv[1:]))

@@ -6,8 +6,10 @@ The overlay shows the frames before this one: a frame's own times are known only
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from livefuse.clock import Clock, LatencyTrace
@@ -24,10 +26,18 @@ _FAILURES_IN_A_ROW = 30
 
 
 class DetectStage(Protocol):
+    def begin(self, lane: Lane, picture: Picture) -> None:
+        """Start looking for faces."""
+        ...
+
     def __call__(self, lane: Lane, picture: Picture, t_ns: int) -> Faces: ...
 
 
 class AlignStage(Protocol):
+    def begin(self, lane: Lane, picture: Picture) -> None:
+        """Start on what needs no detection: the faces of the frame before."""
+        ...
+
     def __call__(self, lane: Lane, picture: Picture, faces: Faces, t_ns: int) -> Crops: ...
 
 
@@ -37,19 +47,24 @@ class SwapStage(Protocol):
 
 @dataclass(slots=True)
 class InFlight:
-    """A frame whose work has been enqueued on a lane and that has not left yet."""
+    """A frame whose work has been enqueued on a lane and that has not left yet. The verdict stands when it has."""
 
     lane: Lane
     frame: HostFrame
     picture: Picture
-    faces: Faces
-    verdict: Verdict
     trace: LatencyTrace
+    faces: Faces = field(default_factory=Faces.none)
+    crops: Crops = field(default_factory=list)
+    failed: bool = False
+    verdict: Verdict = Verdict.COVERED
 
 
 class Pipeline:
-    """One frame's way through the stages. Called from the pipeline thread only.
+    """One frame's way through the stages, in steps, so that two frames can be in flight.
 
+    `begin` starts the detector; `follow` the landmarks, on the faces of the frame before, which must have been found;
+    `find` waits for both; the lane's enqueued work swaps and composites. What is started runs on other cores, while the
+    caller does the pixel work of the frame before.
     Raises: StageFailed when stages failed on 30 frames in a row; single failures are logged, covered and counted.
     """
 
@@ -65,48 +80,55 @@ class Pipeline:
     ) -> None:
         self.backend, self.detect, self.align, self.swap, self.composite = backend, detect, align, swap, composite
         self._clock, self._marks = clock, marks
-        self.failures = 0
-        self._in_a_row = 0
+        self._in_a_row: Counter[str] = Counter()
 
-    def __call__(self, lane: Lane, frame: HostFrame, identity: Identity | None, trace: LatencyTrace) -> InFlight:
-        picture = self.backend.upload(lane, frame)
-        self._stamp(trace, "upload")
-        faces, crops, failed = self._swapped(lane, frame, picture, identity, trace)
-        verdict = self.composite(lane, picture, faces, crops, failed=failed)
+    def begin(self, lane: Lane, frame: HostFrame, trace: LatencyTrace) -> InFlight:
+        flight = InFlight(lane, frame, self.backend.upload(lane, frame), trace)
+        self._stamp(flight, "upload")
+        with self._covered(flight, "begin"):
+            self.detect.begin(lane, flight.picture)
+        return flight
+
+    def follow(self, flight: InFlight) -> None:
+        self._stamp(flight, "overlap")
+        with self._covered(flight, "follow"):
+            self.align.begin(flight.lane, flight.picture)
+
+    def find(self, flight: InFlight, identity: Identity | None) -> None:
+        lane, t_ns = flight.lane, flight.frame.pts_ns
+        self._stamp(flight, "overlap")
+        with self._covered(flight, "detect"):
+            flight.faces = self.detect(lane, flight.picture, t_ns)
+        with self._covered(flight, "align"):
+            flight.crops = self.align(lane, flight.picture, flight.faces, t_ns)
+        lane.enqueue(lambda: self._render(flight, identity))
+
+    def _render(self, flight: InFlight, identity: Identity | None) -> None:
+        self._stamp(flight, "lane")
+        if identity is not None:
+            with self._covered(flight, "swap"):
+                flight.crops = self.swap(flight.lane, flight.crops, identity, flight.frame.pts_ns)
+        lane, picture = flight.lane, flight.picture
+        flight.verdict = self.composite(lane, picture, flight.faces, flight.crops, failed=flight.failed)
         self.composite.mark(lane, picture, self._marks())
-        self._stamp(trace, "composite")
-        return InFlight(lane, frame, picture, faces, verdict, trace)
+        self._stamp(flight, "composite")
 
-    def _swapped(
-        self, lane: Lane, frame: HostFrame, picture: Picture, identity: Identity | None, trace: LatencyTrace
-    ) -> tuple[Faces, Crops, bool]:
-        faces, crops, stage = Faces.none(), [], "detect"
+    @contextmanager
+    def _covered(self, flight: InFlight, stage: str) -> Iterator[None]:
+        """A stage that raises costs its frame the swap, not the session: the privacy guard is told."""
         try:
-            faces = self.detect(lane, picture, frame.pts_ns)
-            self._stamp(trace, stage)
-            stage = "align"
-            crops = self.align(lane, picture, faces, frame.pts_ns)
-            self._stamp(trace, stage)
-            stage = "swap"
-            if identity is not None:
-                crops = self.swap(lane, crops, identity, frame.pts_ns)
-            self._stamp(trace, stage)
+            yield
+            self._in_a_row[stage] = 0
         except Exception as error:
-            self._count_failure(stage, error)
-            self._stamp(trace, stage)
-            return faces, crops, True
-        self._in_a_row = 0
-        return faces, crops, False
+            flight.failed = True
+            self._in_a_row[stage] += 1
+            log.warning("%s failed on a frame: %s", stage, error, exc_info=self._in_a_row[stage] == 1)
+            if self._in_a_row[stage] >= _FAILURES_IN_A_ROW:
+                raise StageFailed(
+                    f"{stage} failed on {_FAILURES_IN_A_ROW} frames in a row; the last time with: {error}",
+                    hint="`livefuse doctor` checks models and runtime",
+                ) from error
+        self._stamp(flight, stage)
 
-    def _count_failure(self, stage: str, error: Exception) -> None:
-        self.failures += 1
-        self._in_a_row += 1
-        log.warning("%s failed on a frame: %s", stage, error, exc_info=self._in_a_row == 1)
-        if self._in_a_row >= _FAILURES_IN_A_ROW:
-            raise StageFailed(
-                f"{stage} failed on {self._in_a_row} frames in a row; the last time with: {error}",
-                hint="`livefuse doctor` checks models and runtime",
-            ) from error
-
-    def _stamp(self, trace: LatencyTrace, stage: str) -> None:
-        trace.mark(stage, self._clock.now_ns())
+    def _stamp(self, flight: InFlight, stage: str) -> None:
+        flight.trace.mark(stage, self._clock.now_ns())

@@ -20,6 +20,7 @@ from livefuse.errors import EmptySource, Interrupted, SessionError
 from livefuse.loop import PipelineLoop
 from livefuse.mailbox import Every, Latest, Mailbox
 from livefuse.memory import resident_bytes
+from livefuse.retire import Retire
 from livefuse.sinks.base import Sink, StreamInfo
 from livefuse.sinks.worker import SinkWorker
 from livefuse.source.base import Source
@@ -159,9 +160,10 @@ class Session:
         workers = [self._worker(sink, name, stream) for sink, name in zip(sinks, names, strict=True)]
         inbox: Mailbox[Captured] = Every() if self._every else Latest()
         cover = slate(info.format, info.height, info.width, info.colour, "camera paused", config.privacy.slate or None)
+        retire = Retire(config.privacy, stages.pipeline, workers, cover, self.clock, self._stats)
         loop = PipelineLoop(
-            config, inbox, stages.pipeline, identity, workers, cover, self.clock, self._stats,
-            live=not self._every, on_end=self._tell,
+            inbox, stages.pipeline, retire, identity, self.clock, self._stats,
+            live=None if self._every else config.live, on_end=self._tell,
         )  # fmt: skip
         capture = Capture(
             source, inbox, self.clock, config.live, self._stats,

@@ -104,7 +104,8 @@ def _learned(config: Config, backend: Backend) -> tuple[Detector, Landmarker, Fa
         known = ", ".join([*sorted(DETECTORS), "known"])
         raise BadValue(f"detect.model = {detect.model!r}: no such detector", hint=f"known detectors: {known}")
     found = ModelStore.default().ensure([DETECTORS[detect.model], LANDMARKER], auto_pull=config.auto_pull)
-    engine, landmark_engine = (OrtEngine(path, threads=config.threads) for path in found)
+    engine = OrtEngine(found[0], threads=config.threads)
+    landmark_engine = OrtEngine(found[1], threads=config.threads, fixed={"batch_size": 1})
     detector = YuNet(engine, backend, size_px=detect.size, threshold=detect.threshold, max_faces=detect.max_faces)
     landmarker = OpenSeeFace(landmark_engine, backend)
     return detector, landmarker, PhotoSearch(backend, engine, landmarker)
@@ -122,16 +123,24 @@ def _known(config: Config) -> tuple[Detector, Landmarker, FaceFinder]:
     return KnownFaces(), KnownLandmarks(), find
 
 
+class _NoFaces:
+    def begin(self, lane: Lane, picture: Picture) -> None: ...
+
+    def __call__(self, lane: Lane, picture: Picture, t_ns: int) -> Faces:
+        return Faces.none()
+
+
+class _NoCrops:
+    def begin(self, lane: Lane, picture: Picture) -> None: ...
+
+    def __call__(self, lane: Lane, picture: Picture, faces: Faces, t_ns: int) -> Crops:
+        return []
+
+
 def _null_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]) -> Stages:
     """A session without pixels: sources, threads, mailboxes and sinks are real, nothing is found or swapped."""
     backend = NullBackend()
     composite = Composite(backend, config.privacy)
-
-    def detect(lane: Lane, picture: Picture, t_ns: int) -> Faces:
-        return Faces.none()
-
-    def align(lane: Lane, picture: Picture, faces: Faces, t_ns: int) -> Crops:
-        return []
 
     def swap(lane: Lane, crops: Crops, identity: Identity, t_ns: int) -> Crops:
         return crops
@@ -139,7 +148,7 @@ def _null_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]
     def identity(wanted: IdentityConfig) -> Any:
         return None
 
-    return Stages(Pipeline(backend, detect, align, swap, composite, clock, marks), composite, identity)
+    return Stages(Pipeline(backend, _NoFaces(), _NoCrops(), swap, composite, clock, marks), composite, identity)
 
 
 def _login() -> str:

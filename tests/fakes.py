@@ -86,35 +86,49 @@ class FakeSink:
         self.calls.append("abort")
 
 
-class FaceStages:
-    """Detect, align and swap stages that see one face filling the picture; `when(n)` says if frame n shows it."""
+class FakeDetect:
+    """Sees one face that fills the picture on every frame n for which `when(n)` is true."""
 
-    def __init__(
-        self, when: Callable[[int], bool] = lambda _: True, *, fails_on: Callable[[int], bool] = lambda _: False
-    ):
-        self._when, self._fails_on = when, fails_on
-        self.seen = -1
+    def __init__(self, when: Callable[[int], bool] = lambda _: True) -> None:
+        self._when = when
+        self._frame = -1
 
-    def detect(self, lane: Lane, picture: Picture, t_ns: int) -> Faces:
-        self.seen += 1
-        if not self._when(self.seen):
+    def begin(self, lane: Lane, picture: Picture) -> None:
+        """Nothing to do ahead."""
+
+    def __call__(self, lane: Lane, picture: Picture, t_ns: int) -> Faces:
+        self._frame += 1
+        if not self._when(self._frame):
             return Faces.none()
         faces = Faces.of([[8, 8, WIDTH - 8, HEIGHT - 8]], [0.9], np.zeros((1, 5, 2)))
         faces.ids[:], faces.chosen[:] = 1, True
         return faces
 
-    def align(self, lane: Lane, picture: Picture, faces: Faces, t_ns: int) -> Crops:
-        if self._fails_on(self.seen):
-            raise RuntimeError(f"align failed on frame {self.seen}")
+
+class FakeAlign:
+    """One crop for each face; raises on every frame n for which `fails_on(n)` is true."""
+
+    def __init__(self, fails_on: Callable[[int], bool] = lambda _: False) -> None:
+        self._fails_on = fails_on
+        self._frame = -1
+
+    def begin(self, lane: Lane, picture: Picture) -> None:
+        self._frame += 1
+
+    def __call__(self, lane: Lane, picture: Picture, faces: Faces, t_ns: int) -> Crops:
+        if self._fails_on(self._frame):
+            raise RuntimeError(f"align failed on frame {self._frame}")
         points = np.zeros((66, 2), np.float32)
         image = lane.buffer("crop", (HEIGHT, WIDTH, 3))
         image.fill(200)
         return [Crop(1, image, np.eye(2, 3, dtype=np.float32), points[:5], points) for _ in range(len(faces))]
 
-    def swap(self, lane: Lane, crops: Crops, identity: object, t_ns: int) -> Crops:
-        for crop in crops:
-            crop.mask = lane.buffer("mask", (HEIGHT, WIDTH))
-            crop.mask.fill(255)
-            crop.mask[:4, :4] = 0  # where `a_frame` keeps its index
-            crop.swapped = True
-        return crops
+
+def fake_swap(lane: Lane, crops: Crops, identity: object, t_ns: int) -> Crops:
+    """A grey face over everything but the corner where `a_frame` keeps its index."""
+    for crop in crops:
+        crop.mask = lane.buffer("mask", (HEIGHT, WIDTH))
+        crop.mask.fill(255)
+        crop.mask[:4, :4] = 0
+        crop.swapped = True
+    return crops

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +35,10 @@ class Landmarker(Protocol):
         """Shapes: points (N, 5, 2), previous (N, 66, 2) or None -> landmarks (N, 66, 2), confidence (N, 66)."""
         ...
 
+    def begin(self, lane: Lane, picture: Picture, previous: F32) -> Callable[[], tuple[F32, F32]]:
+        """Start on faces whose landmarks are about known; calling what is returned waits for landmarks and confidence."""
+        ...
+
 
 @dataclass(slots=True)
 class _Memory:
@@ -56,9 +61,20 @@ class _Memory:
         return self.is_face
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """Landmarks being placed on the faces of the frame before, in the frame that the detector is looking at."""
+
+    tracks: list[int]
+    placed: Callable[[], tuple[F32, F32]]
+
+
 class Align:
     """Gives each chosen face its landmarks and cuts its region out of the frame.
 
+    A followed face is framed by its own landmarks in the frame before, not by the detector. So `begin` starts the network
+    on them while the detector runs; the result is used where the detector then agrees, which
+    gives the same landmarks as asking afterwards would.
     A face whose landmarks say that it is none gets no crop: what happens to it then is the privacy cover's matter.
     """
 
@@ -66,15 +82,35 @@ class Align:
         self._landmarker, self._backend = landmarker, backend
         self._smoother = Smoother() if track.smooth else None
         self._memory: dict[int, _Memory] = {}
+        self._ahead: _Ahead | None = None
+
+    def begin(self, lane: Lane, picture: Picture) -> None:
+        """Start on the faces of the frame before."""
+        self._settle()
+        followed = {
+            track: memory.landmarks for track, memory in self._memory.items() if memory.is_face and not memory.unseen
+        }
+        if followed:
+            placed = self._landmarker.begin(lane, picture, np.stack(list(followed.values())))
+            self._ahead = _Ahead(list(followed), placed)
+
+    def _settle(self) -> dict[int, tuple[F32, F32]]:
+        """What was begun, now done, by track: its network must not outlive the frame whose buffers it uses."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return {}
+        landmarks, confidence = ahead.placed()
+        return {track: (landmarks[i], confidence[i]) for i, track in enumerate(ahead.tracks)}
 
     def __call__(self, lane: Lane, picture: Picture, faces: Faces, t_ns: int) -> Crops:
+        ahead = self._settle()
         chosen = np.flatnonzero(faces.chosen)
         self._forget()
         if not len(chosen):
             return []
         ids = [int(i) for i in faces.ids[chosen]]
         points = faces.points[chosen]
-        landmarks, confidence = self._landmarker(lane, picture, points, self._previous(ids, points))
+        landmarks, confidence = self._place(lane, picture, ids, points, ahead)
         crops: Crops = []
         for i, track in enumerate(ids):
             # A track that the detector does not see now may be about to end: it does not begin a face.
@@ -83,6 +119,27 @@ class Align:
             if steady is not None:
                 crops.append(self._cut(lane, picture, track, steady, len(crops)))
         return crops
+
+    def _place(
+        self,
+        lane: Lane,
+        picture: Picture,
+        ids: list[int],
+        points: F32,
+        ahead: dict[int, tuple[F32, F32]],
+    ) -> tuple[F32, F32]:
+        """Landmarks (N, 66, 2) and confidence (N, 66): begun ahead where the detector agrees, else placed now."""
+        previous = self._previous(ids, points)
+        landmarks, confidence = np.empty((len(ids), 66, 2), np.float32), np.empty((len(ids), 66), np.float32)
+        rest = []
+        for i, track in enumerate(ids):
+            if track in ahead and np.isfinite(previous[i, 0, 0]):
+                landmarks[i], confidence[i] = ahead[track]
+            else:
+                rest.append(i)
+        if rest:
+            landmarks[rest], confidence[rest] = self._landmarker(lane, picture, points[rest], previous[rest])
+        return landmarks, confidence
 
     def _previous(self, ids: list[int], points: F32) -> F32:
         previous = np.full((len(ids), 66, 2), np.nan, np.float32)

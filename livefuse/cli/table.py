@@ -7,7 +7,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-_ORDER = ("capture", "queue", "upload", "detect", "align", "swap", "composite", "download", "wait", "sink")
+_ORDER = (
+    *("capture", "queue", "upload", "begin", "overlap", "follow", "detect", "align"),
+    *("lane", "swap", "composite", "download", "wait", "sink"),
+)
 
 
 def print_record(record: dict[str, Any]) -> None:

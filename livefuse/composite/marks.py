@@ -32,19 +32,20 @@ class Marks:
             self._badge = [(rgba, *badge_position(info.width, info.height, rgba))]
 
     def __call__(self) -> list[Bitmap]:
-        if self._overlay is None:
+        overlay = self._overlay  # `show` may change it from another thread
+        if overlay is None:
             return self._badge
         now_ns = self._clock.now_ns()
         if self._drawn is None or now_ns - self._drawn_ns > _REFRESH_NS:
             margin = round(self._info.height * _MARGIN)
-            self._drawn = (self._overlay.render(self._view(now_ns)), margin, margin)
+            self._drawn = (overlay.render(self._view(now_ns)), margin, margin)
             self._drawn_ns = now_ns
         return [self._drawn, *self._badge]
 
     def show(self, enabled: bool) -> None:
         """Turn the overlay on or off."""
+        self._drawn_ns = 0
         self._overlay = Overlay(self._info.height, self._info.width) if enabled else None
-        self._drawn = None
 
     def _view(self, now_ns: int) -> OverlayView:
         stats, info = self._stats, self._info

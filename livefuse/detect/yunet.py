@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import cv2
@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from livefuse.device.base import Backend, Lane, Picture
 from livefuse.frame import F32, U8, Faces
-from livefuse.runtime.base import Engine
+from livefuse.runtime.base import Engine, Outputs
 
 STRIDES = (8, 16, 32)
 _NMS_IOU = 0.3
 _CANDIDATES_PER_FACE = 32
+_NOTHING = (np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty((0, 5, 2), np.float32))
 
 
 class YuNet:
@@ -34,12 +35,19 @@ class YuNet:
         self._fixed = (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
     def __call__(self, lane: Lane, picture: Picture) -> Faces:
+        return self.begin(lane, picture)()
+
+    def begin(self, lane: Lane, picture: Picture) -> Callable[[], Faces]:
+        """Start looking; calling what is returned waits for the faces."""
         height, width = self._fixed or network_size(picture.width, picture.height, self._size_px)
         rgb = lane.buffer("yunet.rgb", (height, width, 3))
         scale = self._backend.letterbox(lane, picture, rgb).scale
         blob = lane.buffer("yunet.blob", (1, 3, height, width), np.float32)
         _to_bgr_planes(rgb, blob[0])
-        outputs = self._engine.run(lane, {self._input: blob})
+        running = self._engine.submit(lane, {self._input: blob})
+        return lambda: self._found(running.result(), width, scale)
+
+    def _found(self, outputs: Outputs, width: int, scale: float) -> Faces:
         boxes, scores, points = decode(outputs, width, self._threshold)
         keep = nms(boxes, scores, _NMS_IOU, self._max_faces * _CANDIDATES_PER_FACE)[: self._max_faces]
         return Faces.of(_to_frame(boxes[keep], scale), scores[keep], _to_frame(points[keep], scale))
@@ -59,16 +67,19 @@ def decode(outputs: Mapping[str, npt.NDArray[Any]], width: int, threshold: float
     Shapes: boxes (N, 4) x1 y1 x2 y2; scores (N,); points (N, 5, 2).
     Source: opencv/opencv modules/objdetect/src/face_detect.cpp (Apache-2.0): score = sqrt(cls * obj).
     """
-    parts = [_decode_stride(outputs, stride, width // stride, threshold) for stride in STRIDES]
+    parts = [_NOTHING]
+    for stride in STRIDES:
+        likelihood = (outputs[f"cls_{stride}"] * outputs[f"obj_{stride}"]).ravel()
+        keep = np.flatnonzero(likelihood >= threshold * threshold)
+        if len(keep):  # most strides of most pictures have nothing
+            parts.append(_decode_stride(outputs, stride, width // stride, keep, likelihood))
     boxes, scores, points = (np.concatenate(column) for column in zip(*parts, strict=True))
     return boxes, scores, points
 
 
 def _decode_stride(
-    outputs: Mapping[str, npt.NDArray[Any]], stride: int, cols: int, threshold: float
+    outputs: Mapping[str, npt.NDArray[Any]], stride: int, cols: int, keep: npt.NDArray[np.intp], likelihood: F32
 ) -> tuple[F32, F32, F32]:
-    likelihood = outputs[f"cls_{stride}"][0, :, 0] * outputs[f"obj_{stride}"][0, :, 0]
-    keep = np.flatnonzero(likelihood >= threshold * threshold)
     cells = np.stack((keep % cols, keep // cols), axis=1).astype(np.float32)
     box = outputs[f"bbox_{stride}"][0, keep]
     centre, half = (box[:, :2] + cells) * stride, np.exp(box[:, 2:]) * (stride / 2)

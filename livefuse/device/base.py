@@ -6,6 +6,9 @@ write back only the pixels they cover, so what lies outside a face leaves bit-ex
 
 from __future__ import annotations
 
+import math
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -42,6 +45,8 @@ class Lane:
     def __init__(self, index: int) -> None:
         self.index = index
         self._flat: dict[str, npt.NDArray[Any]] = {}
+        self._views: dict[str, tuple[tuple[int, ...], npt.DTypeLike, npt.NDArray[Any]]] = {}
+        self._work: deque[Callable[[], None]] = deque()
 
     def buffer(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> npt.NDArray[Any]:
         """A C-contiguous array of `shape` over this lane's memory of that name; its contents are whatever was left there.
@@ -49,19 +54,27 @@ class Lane:
         The memory grows to the largest shape seen (by half again, so that a growing face does not reallocate every
         frame) and then stays.
         """
-        size = int(np.prod(shape))
+        held = self._views.get(name)
+        if held is not None and held[0] == shape and held[1] == dtype:
+            return held[2]
+        size = math.prod(shape)
         flat = self._flat.get(name)
         if flat is None or flat.size < size or flat.dtype != np.dtype(dtype):
             flat = np.empty(size if flat is None else size * 3 // 2, dtype)
             self._flat[name] = flat
-        return flat[:size].reshape(shape)
+        view = flat[:size].reshape(shape)
+        self._views[name] = (shape, dtype, view)
+        return view
 
-    def ready(self) -> bool:
-        """Whether everything enqueued has completed; never waits."""
-        return True
+    def enqueue(self, work: Callable[[], None]) -> None:
+        """Add work that runs after all that was enqueued before. On the CPU it runs in `finish`: the last stages of a frame
+        while the networks of the next one are running."""
+        self._work.append(work)
 
-    def wait(self) -> None:
-        """Block until everything enqueued has completed."""
+    def finish(self) -> None:
+        """Return when everything enqueued has completed."""
+        while self._work:
+            self._work.popleft()()
 
     @property
     def nbytes(self) -> int:

@@ -37,6 +37,7 @@ class CpuBackend:
     name = "cpu"
 
     def __init__(self) -> None:
+        cv2.setNumThreads(1)  # regions are small, and the other cores run the networks
         self._patches: dict[tuple[object, ...], tuple[U8, Patch | None]] = {}
 
     def upload(self, lane: Lane, frame: HostFrame) -> Picture:

@@ -96,6 +96,7 @@ def measure(eyes: Eyes, clip: str, identity: Identity, every: int, tiles: list[U
         looked_at = figures.frames % every == 0
         if looked_at and (seen := eyes.embedding(picture)) is not None:
             figures.before.append(float(seen @ known))
+        detect.begin(eyes.lane, picture)
         faces = detect(eyes.lane, picture, frame.pts_ns)
         crops = align(eyes.lane, picture, faces, frame.pts_ns)
         original = [crop.image.copy() for crop in crops]

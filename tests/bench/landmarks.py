@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from livefuse.align.openseeface import OpenSeeFace
 from livefuse.align.stage import Align
+from livefuse.align.templates import five_points
 from livefuse.config import DetectConfig, TrackConfig
 from livefuse.detect.stage import Detect
 from livefuse.detect.track import Tracker
@@ -47,6 +48,9 @@ class Recorder:
         self.landmarks, confidence = self._landmarker(lane, picture, points, previous)
         return self.landmarks, confidence
 
+    def begin(self, lane: Lane, picture: Picture, previous: F32) -> Callable[[], tuple[F32, F32]]:
+        return lambda: self(lane, picture, five_points(previous), previous)
+
 
 class Chain:
     """Detection and alignment as the pipeline has them."""
@@ -68,6 +72,7 @@ class Chain:
     def __call__(self, frame: HostFrame) -> tuple[Picture, Faces, Crops]:
         picture = self.backend.upload(self.lane, frame)
         start = time.perf_counter()
+        self.detect.begin(self.lane, picture)
         faces = self.detect(self.lane, picture, frame.pts_ns)
         middle = time.perf_counter()
         crops = self.align(self.lane, picture, faces, frame.pts_ns)

@@ -20,7 +20,7 @@ from livefuse.session import Session
 from livefuse.sinks.base import Sink
 from livefuse.source.base import Source
 from livefuse.stages import Stages
-from tests.fakes import FaceStages, FakeSink, FakeSource
+from tests.fakes import FakeAlign, FakeDetect, FakeSink, FakeSource, fake_swap
 
 SWAPPED_LUMA = 16 + round(200 * 219 / 255)
 REAL_LUMA = 90
@@ -30,17 +30,16 @@ def make(
     source: Source,
     *sinks: Sink,
     every: bool = False,
-    faces: FaceStages | None = None,
+    detect: FakeDetect | None = None,
+    align: FakeAlign | None = None,
     privacy: PrivacyConfig = PrivacyConfig(),  # noqa: B008
     live: LiveConfig = LiveConfig(),  # noqa: B008
 ) -> Session:
-    faces = faces or FaceStages()
     config = Config(privacy=privacy, live=live)
     backend = CpuBackend()
     composite = Composite(backend, privacy)
     clock = MonotonicClock()
-    pipeline = Pipeline(backend, faces.detect, faces.align, faces.swap, composite, clock, list)
-    pipeline.swap = lambda lane, crops, identity, t_ns: faces.swap(lane, crops, identity, t_ns)
+    pipeline = Pipeline(backend, detect or FakeDetect(), align or FakeAlign(), fake_swap, composite, clock, list)
     stages = Stages(pipeline, composite, lambda _: object())  # type: ignore[arg-type,return-value]
     config = config.model_copy(update={"identity": config.identity.model_copy(update={"photo": "fake"})})
     return Session(config, source=source, sinks=list(sinks), stages=stages, every_frame=every)
@@ -78,7 +77,7 @@ def test_sinks_of_the_same_name_are_counted_apart() -> None:
 def test_stage_times_sum_to_the_latency() -> None:
     record = run(make(FakeSource(40, live=True), FakeSink()))
     assert list(record["stages_ms"]) == [
-        "capture", "queue", "upload", "detect", "align", "swap", "composite", "download", "wait", "sink",
+        "capture", "queue", "upload", "begin", "overlap", "follow", "detect", "align", "lane", "swap", "composite", "download", "wait", "sink",
     ]  # fmt: skip
     total = sum(stage["p50"] for stage in record["stages_ms"].values())
     assert total == pytest.approx(record["latency_ms"]["p50"], rel=0.5, abs=1.0)
@@ -91,7 +90,7 @@ def test_closed_covers_frames_without_a_swap_and_open_passes_them() -> None:
     for mode in ("closed", "open"):
         sink = FakeSink()
         privacy = PrivacyConfig(mode=mode, cover="slate")
-        record = run(make(FakeSource(30), sink, every=True, faces=FaceStages(absent_in_the_middle), privacy=privacy))
+        record = run(make(FakeSource(30), sink, every=True, detect=FakeDetect(absent_in_the_middle), privacy=privacy))
         assert set(sink.luma[:10] + sink.luma[20:]) == {SWAPPED_LUMA}
         middle = set(sink.luma[10:20])
         assert (middle == {REAL_LUMA}) == (mode == "open")
@@ -101,15 +100,15 @@ def test_closed_covers_frames_without_a_swap_and_open_passes_them() -> None:
 def test_hold_repeats_the_last_good_picture_with_new_time() -> None:
     sink = FakeSink()
     privacy = PrivacyConfig(mode="closed", cover="hold")
-    run(make(FakeSource(20), sink, every=True, faces=FaceStages(lambda n: n < 10), privacy=privacy))
+    run(make(FakeSource(20), sink, every=True, detect=FakeDetect(lambda n: n < 10), privacy=privacy))
     assert set(sink.luma) == {SWAPPED_LUMA}
     assert len(set(sink.pts_ns)) == 20
 
 
 def test_a_stage_that_fails_now_and_then_is_covered_and_counted() -> None:
     sink = FakeSink()
-    faces = FaceStages(fails_on=lambda n: n % 5 == 0)
-    record = run(make(FakeSource(20), sink, every=True, faces=faces, privacy=PrivacyConfig(cover="slate")))
+    align = FakeAlign(lambda n: n % 5 == 0)
+    record = run(make(FakeSource(20), sink, every=True, align=align, privacy=PrivacyConfig(cover="slate")))
     assert record["frames"]["verdicts"] == {"covered": 4, "swapped": 16}
     assert REAL_LUMA not in sink.luma
 
@@ -117,7 +116,7 @@ def test_a_stage_that_fails_now_and_then_is_covered_and_counted() -> None:
 def test_a_stage_that_always_fails_ends_the_session_and_gives_the_file_up() -> None:
     sink = FakeSink()
     with pytest.raises(StageFailed, match="align failed on 30 frames in a row"):
-        run(make(FakeSource(100), sink, every=True, faces=FaceStages(fails_on=lambda _: True)))
+        run(make(FakeSource(100), sink, every=True, align=FakeAlign(lambda _: True)))
     assert sink.calls[-1] == "abort"
 
 
@@ -204,7 +203,7 @@ def test_stopping_a_file_job_leaves_nothing() -> None:
 def test_privacy_changes_between_frames() -> None:
     sink = FakeSink()
     session = make(
-        FakeSource(10**6, live=True), sink, faces=FaceStages(lambda _: False), privacy=PrivacyConfig(cover="slate")
+        FakeSource(10**6, live=True), sink, detect=FakeDetect(lambda _: False), privacy=PrivacyConfig(cover="slate")
     )
 
     def opened() -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from livefuse.align.stage import Align, agrees
@@ -34,11 +36,17 @@ class Told:
     def __init__(self, *faces: F32) -> None:
         self.faces, self.level = list(faces), [0.8] * len(faces)
         self.previous: list[F32 | None] = []
+        self.begun: list[F32] = []
+        self.ahead = np.stack(faces) + np.float32(1)
 
     def __call__(self, lane: Lane, picture: Picture, points: F32, previous: F32 | None = None) -> tuple[F32, F32]:
         self.previous.append(previous)
         n = len(points)
         return np.stack(self.faces[:n]), np.stack([np.full(66, level, np.float32) for level in self.level[:n]])
+
+    def begin(self, lane: Lane, picture: Picture, previous: F32) -> Callable[[], tuple[F32, F32]]:
+        self.begun.append(previous)
+        return lambda: (self.ahead, np.full((len(self.ahead), 66), 0.8, np.float32))
 
 
 def faces_of(*landmarks: F32, chosen: tuple[bool, ...] | None = None, missed: int = 0, score: float = 0.9) -> Faces:
@@ -61,6 +69,34 @@ def play(align: Align, told: Told, levels: list[float], missed: int = 0) -> list
         told.level = [level]
         out.append(align(Lane(0), picture, faces_of(told.faces[0], missed=missed), k * FRAME_NS))
     return out
+
+
+def test_landmarks_begun_ahead_are_used_where_the_detector_agrees() -> None:
+    told = Told(face_at(300, 200))
+    align, picture, lane = Align(told, CpuBackend(), TrackConfig(smooth=False)), a_picture(), Lane(0)
+    align.begin(lane, picture)
+    assert not told.begun, "nobody is followed yet"
+    first = align(lane, picture, faces_of(told.faces[0]), 0)
+    align.begin(lane, picture)
+    np.testing.assert_allclose(told.begun[0][0], told.faces[0])
+    second = align(lane, picture, faces_of(told.faces[0]), FRAME_NS)
+    assert len(told.previous) == 1, "the network was not asked again"
+    np.testing.assert_allclose(to_frame(second), to_frame(first) + 1, atol=1e-3)
+
+
+def test_a_face_that_jumped_is_placed_anew() -> None:
+    told = Told(face_at(200, 200))
+    align, picture, lane = Align(told, CpuBackend(), TrackConfig(smooth=False)), a_picture(), Lane(0)
+    align(lane, picture, faces_of(told.faces[0]), 0)
+    align.begin(lane, picture)
+    told.faces = [face_at(450, 300)]
+    moved = align(lane, picture, faces_of(told.faces[0]), FRAME_NS)
+    assert len(told.previous) == 2
+    np.testing.assert_allclose(to_frame(moved), told.faces[0], atol=1e-3)
+
+
+def to_frame(crops: Crops) -> F32:
+    return np.asarray(crops[0].landmarks - crops[0].to_crop[:, 2], np.float32)
 
 
 def test_one_crop_for_each_chosen_face_read_exactly_from_the_frame() -> None:
