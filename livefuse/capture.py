@@ -16,6 +16,10 @@ from livefuse.source.base import Source
 from livefuse.source.pacing import Pacer
 from livefuse.stats import Stats
 
+# How fast a slow read is forgotten, per frame, and what is kept in hand beyond the slowest remembered.
+_FORGET = 0.97
+_SPARE_NS = 3_000_000
+
 log = logging.getLogger("livefuse")
 
 
@@ -58,6 +62,8 @@ class Capture(threading.Thread):
         self._seq = 0
         self._opened_ns = 0
         self._shift_ns = 0
+        self._due_ns = 0
+        self._reading_ns = self._period_ns
 
     def halt(self) -> None:
         """End soon; wakes a blocked read."""
@@ -77,6 +83,9 @@ class Capture(threading.Thread):
             self._source.close()
 
     def _step(self) -> bool:
+        if not self._wait_to_read():
+            return False
+        started_ns = self._clock.now_ns()
         try:
             frame = self._source.read()
         except SourceLost as error:
@@ -85,16 +94,25 @@ class Capture(threading.Thread):
             return self._reconnect(self._reopen, error)
         if frame is None:
             return False
+        self._reading_ns = max(self._clock.now_ns() - started_ns, round(self._reading_ns * _FORGET))
         if self._shift_ns:
             frame = replace(frame, pts_ns=frame.pts_ns + self._shift_ns)
         if self._limit_ns is not None and frame.pts_ns >= self._limit_ns:
             return False
         return self._hand_on(frame)
 
+    def _wait_to_read(self) -> bool:
+        """A paced source is read as late as its slowest recent read allows: decoding or drawing the next frame then leaves
+        the cores to the frame in flight."""
+        if not self._paced or not self._due_ns:
+            return True
+        latest_ns = self._due_ns + self._period_ns - self._reading_ns - _SPARE_NS
+        return self._clock.wait_until(latest_ns, self._halted)
+
     def _hand_on(self, frame: HostFrame) -> bool:
         due_ns = self._clock.now_ns()
         if self._paced:
-            due_ns = self._pacer.due_ns(frame.pts_ns, due_ns, self._period_ns)
+            due_ns = self._due_ns = self._pacer.due_ns(frame.pts_ns, due_ns, self._period_ns)
             if not self._clock.wait_until(due_ns, self._halted):
                 return False
         trace = LatencyTrace(due_ns)

@@ -75,8 +75,14 @@ class PipelineLoop(threading.Thread):
 
     def _work(self, lane: Lane, captured: Captured) -> None:
         captured.trace.mark("queue", self._clock.now_ns())
-        flight = self.pipeline.begin(lane, captured.frame, captured.trace)
-        self._leave(flight)
+        flight = self.pipeline.upload(lane, captured.frame, captured.trace)
+        if self._waiting is None:  # nothing to do meanwhile: the longer network first
+            self.pipeline.follow(flight)
+            self.pipeline.look(flight)
+            self._waiting = flight
+        else:
+            self.pipeline.look(flight)
+            self._leave(flight)
 
     def _leave(self, following: InFlight | None) -> None:
         """The frame in flight leaves. Its faces are found first, so that the one that follows can start on them."""

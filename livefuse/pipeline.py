@@ -62,9 +62,9 @@ class InFlight:
 class Pipeline:
     """One frame's way through the stages, in steps, so that two frames can be in flight.
 
-    `begin` starts the detector; `follow` the landmarks, on the faces of the frame before, which must have been found;
-    `find` waits for both; the lane's enqueued work swaps and composites. What is started runs on other cores, while the
-    caller does the pixel work of the frame before.
+    `upload` comes first; `look` starts the detector; `follow` the landmarks, on the faces of the frame before, which must
+    have been found; `find` waits for both; the lane's enqueued work swaps and composites. What is started runs on other
+    cores, while the caller does the pixel work of the frame before.
     Raises: StageFailed when stages failed on 30 frames in a row; single failures are logged, covered and counted.
     """
 
@@ -82,12 +82,14 @@ class Pipeline:
         self._clock, self._marks = clock, marks
         self._in_a_row: Counter[str] = Counter()
 
-    def begin(self, lane: Lane, frame: HostFrame, trace: LatencyTrace) -> InFlight:
+    def upload(self, lane: Lane, frame: HostFrame, trace: LatencyTrace) -> InFlight:
         flight = InFlight(lane, frame, self.backend.upload(lane, frame), trace)
         self._stamp(flight, "upload")
-        with self._covered(flight, "begin"):
-            self.detect.begin(lane, flight.picture)
         return flight
+
+    def look(self, flight: InFlight) -> None:
+        with self._covered(flight, "look"):
+            self.detect.begin(flight.lane, flight.picture)
 
     def follow(self, flight: InFlight) -> None:
         self._stamp(flight, "overlap")

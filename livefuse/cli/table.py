@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 _ORDER = (
-    *("capture", "queue", "upload", "begin", "overlap", "follow", "detect", "align"),
+    *("capture", "queue", "upload", "look", "overlap", "follow", "detect", "align"),
     *("lane", "swap", "composite", "download", "wait", "sink"),
 )
 

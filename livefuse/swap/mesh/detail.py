@@ -11,7 +11,7 @@ from livefuse.swap.mesh.topology import FaceFrame
 _SIGMAS_PX = (0.0, 0.6, 0.9, 1.3, 1.8, 2.5)
 _LEAST_BLUR_PX = 0.35  # less is not worth its time
 _MOST_WINDOW_PX = 96
-_ALPHA = 0.1
+_ALPHA = 0.2  # part of a new measurement in the smoothed blur
 
 
 class Sharpness:
@@ -20,10 +20,14 @@ class Sharpness:
     def __init__(self) -> None:
         self.sigma_px: float | None = None
 
-    def match(self, photo: U8, target: U8, frame: FaceFrame) -> None:
-        """Blur the photo, in place, by what this and earlier frames ask for. Both (h, w, 3), same place."""
-        wanted = fitting_blur(_window(photo, frame), _window(target, frame))
-        self.sigma_px = wanted if self.sigma_px is None else self.sigma_px + _ALPHA * (wanted - self.sigma_px)
+    def match(self, photo: U8, target: U8, frame: FaceFrame, *, measured: bool = True) -> None:
+        """Blur the photo, in place, by what this and earlier frames ask for. Both (h, w, 3), same place.
+
+        Without `measured` this frame is not asked.
+        """
+        if measured or self.sigma_px is None:
+            wanted = fitting_blur(_window(photo, frame), _window(target, frame))
+            self.sigma_px = wanted if self.sigma_px is None else self.sigma_px + _ALPHA * (wanted - self.sigma_px)
         if self.sigma_px >= _LEAST_BLUR_PX:
             cv2.GaussianBlur(photo, (0, 0), self.sigma_px, dst=photo)
 

@@ -29,7 +29,7 @@ _GAIN_PX = 8  # step of the lattice on which gains are rotated into the crop
 _WHITE = 242.0  # grey level that smooth parts stay below
 _DARKEST, _BRIGHTEST = 0.5, 1.5
 _FLOOR = 4.0  # grey levels added to both sides: black over black is no gain
-_ALPHA = 0.12  # part of a new frame in the smoothed gain
+_ALPHA = 0.22  # part of a new measurement in the smoothed gain
 # Largest change per frame, so that a flash of light does not pump.
 _MOST_GAIN_STEP, _MOST_OFFSET_STEP = 0.06, 2.0
 

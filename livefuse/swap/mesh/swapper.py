@@ -30,6 +30,7 @@ class _Layer:
     prepared: Prepared
     opacity: float = 0.0
     light: Light = field(default_factory=Light)
+    frames: int = 0
     sharpness: Sharpness = field(default_factory=Sharpness)
 
 
@@ -147,9 +148,13 @@ class MeshSwapper:
         photo, border = layer.prepared.levels[level], cv2.BORDER_CONSTANT
         cv2.remap(photo, there, None, cv2.INTER_LINEAR, dst=warped, borderMode=border)
         cv2.mixChannels([warped], [image, opacity], [0, 0, 1, 1, 2, 2, 3, 3])
-        layer.sharpness.match(image, target.image, target.frame)
+        # Light and sharpness change slowly and are smoothed: each is measured on every other frame, in turn.
+        layer.frames += 1
+        layer.sharpness.match(image, target.image, target.frame, measured=layer.frames % 2 == 1)
         if self.config.colour > 0:
-            tone = layer.light.follow(_compare(target, lattice, layer.prepared))
+            tone = layer.light.tone
+            if tone is None or layer.frames % 2 == 0:
+                tone = layer.light.follow(_compare(target, lattice, layer.prepared))
             light.relight(lane, image, tone, target.frame, self.config.colour)
         sound = mask.soundness(jacobian, typical)
         if sound is not None:
