@@ -17,7 +17,7 @@ from livefuse.source.pacing import Pacer
 from livefuse.stats import Stats
 
 # How fast a slow read is forgotten, per frame, and what is kept in hand beyond the slowest remembered.
-_FORGET = 0.97
+_FORGET = 0.9
 _SPARE_NS = 3_000_000
 
 log = logging.getLogger("livefuse")
