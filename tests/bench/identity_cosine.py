@@ -48,8 +48,11 @@ class Eyes:
         self.landmarker = OpenSeeFace(OrtEngine(models / "openseeface_lm_model0.onnx", threads=1), self.backend)
         self.recogniser = Recogniser(OrtEngine(models / "mobilefacenet_128d.onnx", threads=1), self.backend)
 
+    def picture_of(self, rgb: U8) -> Picture:
+        return self.backend.upload(self.lane, HostFrame((rgb,), "rgb24", rgb.shape[1], rgb.shape[0]))
+
     def faces_of_photo(self, rgb: U8) -> list[tuple[F32, F32, F32]]:
-        picture = Picture((rgb,), "rgb24", rgb.shape[1], rgb.shape[0], HostFrame((rgb,), "rgb24", 1, 1).colour)
+        picture = self.picture_of(rgb)
         found = self.finder(self.lane, picture)
         landmarks, _ = self.landmarker(self.lane, picture, found.points)
         return list(zip(found.boxes, found.points, landmarks, strict=True))
