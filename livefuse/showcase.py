@@ -36,6 +36,8 @@ def demo_config(seconds: float, out: Path, *, overlay: bool, stats: str) -> Conf
         "identity.consent": "synthetic",
         "overlay.enabled": overlay,
         "detect.model": _detector(),
+        "output.preset": "ultrafast",  # the encoder shares two cores with everything else
+        "output.crf": 21,
     }
     return make_config({}, overrides)
 

@@ -126,3 +126,49 @@ def test_three_quarter_views_fit_and_garbage_does_not() -> None:
 def test_degenerate_landmarks(landmarks: F32) -> None:
     with pytest.raises(DegenerateFace):
         topology.face_frame(landmarks)
+
+
+def far_jaw_hidden(landmarks: F32) -> F32:
+    """A head turned so far that its jaw on image-left lies behind the cheek."""
+    frame = topology.face_frame(landmarks)
+    hidden = landmarks.copy()
+    hidden[0:8] += (landmarks[36] - landmarks[0]) @ frame.right * 1.6 * frame.right
+    return hidden
+
+
+def test_a_jaw_that_is_seen_stays_where_it_is() -> None:
+    target = crop(3).landmarks
+    assert topology.with_visible_jaw(target, topology.face_frame(target)) is target
+
+
+def test_a_hidden_jaw_moves_out_to_the_outline() -> None:
+    hidden = far_jaw_hidden(crop(3).landmarks)
+    frame = topology.face_frame(hidden)
+    seen = topology.with_visible_jaw(hidden, frame)
+    across = (seen - frame.origin) @ frame.right
+    down = -(seen - frame.origin) @ frame.up
+    outline = np.interp(down[:5], down[[17, 36, 58]], across[[17, 36, 58]])
+    assert (across[:5] < outline).all(), "outside of brow, eye and mouth"
+    assert ((hidden - frame.origin) @ frame.right)[:4].min() > outline.min(), "where it was not before"
+    np.testing.assert_allclose((seen - hidden) @ frame.up, 0, atol=1e-3)
+    np.testing.assert_array_equal(seen[8:], hidden[8:])
+    lattice = lattice_of(hidden, crop(3).landmarks)
+    assert warp.jacobian(lattice).area[inside(hidden, lattice)].min() > 0
+
+
+def test_a_looser_spline_does_not_fold() -> None:
+    target, rng = crop(3).landmarks, np.random.default_rng(5)
+    frame = topology.face_frame(target)
+    wild = topology.control_points(target, frame) / frame.unit_px
+    crossed = wild[rng.permutation(len(wild))]
+    points, cells = warp.lattice_points(SIZE)
+    at = np.asarray(points / frame.unit_px, np.float32)
+
+    def worst(looseness: float) -> float:
+        field = warp.evaluate(
+            warp.Spline(topology.stiffness()).fit(wild, wild * 0.7 + crossed * 0.3, looseness), wild, at
+        )
+        area = warp.jacobian(warp.Lattice(field.reshape(*cells, 2), SIZE)).area
+        return float(area.min() / np.median(area))
+
+    assert worst(1) < 0 < worst(2000)

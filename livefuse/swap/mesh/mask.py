@@ -19,6 +19,7 @@ _SUBPIXEL_BITS = 4
 _CONTOUR = np.array([*range(17), *topology.HAIRLINE])
 # A cell whose area ratio is below this part of the face's median spreads few photo px wide, or is folded over.
 _FOLDED, _FLAT = 0.03, 0.12
+_FEW = 0.02
 _SHEARED, _SMEARED = 1.3, 2.0  # log of the longer over the shorter axis: 3.7 and 7.4 times
 _SHEAR_CELLS = 1.5
 MOUTH_SHUT, _MOUTH_OPEN = 0.05, 0.14  # inner lip gap over mouth width
@@ -73,6 +74,12 @@ def _height_over_brows(shape: tuple[int, int], landmarks: F32, frame: FaceFrame)
     v = (xs - frame.origin[0]) * frame.up[0] + (ys - frame.origin[1]) * frame.up[1]
     line = np.interp(u, across[order], np.maximum(above[order], np.median(above)))
     return np.asarray(v - line, np.float32)
+
+
+def is_sound(jacobian: Jacobian, typical: float) -> bool:
+    """Whether a map neither folds nor smears, but for a few cells: shut lids and lips are flat."""
+    bad = (jacobian.area < _FLAT * typical) | (jacobian.shear > _SHEARED)
+    return bool(bad.mean() <= _FEW)
 
 
 def soundness(jacobian: Jacobian, typical: float) -> F32 | None:

@@ -20,6 +20,8 @@ from livefuse.swap.mesh.topology import FaceFrame
 
 _FORGET_NS = 1_000_000_000
 _PREPARED_KEPT = 8
+# Steps in which a spline that folds gives way, and the finer ones in which it comes back, frame by frame.
+_LOOSEN, _TIGHTEN, _LOOSEST = 2.0, 1.1, 2000.0
 _MARGIN_PX = 3
 
 
@@ -30,6 +32,7 @@ class _Layer:
     prepared: Prepared
     opacity: float = 0.0
     light: Light = field(default_factory=Light)
+    looseness: float = 1.0
     frames: int = 0
     sharpness: Sharpness = field(default_factory=Sharpness)
 
@@ -139,9 +142,7 @@ class MeshSwapper:
 
     def _render(self, lane: Lane, target: _Target, layer: _Layer, image: U8, opacity: U8) -> None:
         """One identity on one face at full strength: colours into `image`, opacity into `opacity`."""
-        lattice = self._map(target, layer.prepared)
-        jacobian = warp.jacobian(lattice)
-        typical = float(np.median(jacobian.area))
+        lattice, jacobian, typical = self._map(target, layer)
         level = _level(typical)
         there = warp.enlarge(lane, warp.Lattice(_at_level(lattice.padded, 0.5**level), lattice.size))
         warped = lane.buffer("mesh.warped", (*opacity.shape, 4))
@@ -163,9 +164,21 @@ class MeshSwapper:
             cv2.multiply(opacity, fade, dst=opacity, dtype=cv2.CV_8U)
         self._keep_target(lane, target, opacity)
 
-    def _map(self, target: _Target, prepared: Prepared) -> warp.Lattice:
+    def _map(self, target: _Target, layer: _Layer) -> tuple[warp.Lattice, warp.Jacobian, float]:
+        """The map to the photo, its distortion and typical area ratio. A turned head hides what a frontal photo shows: no
+        map meets all landmarks there without folding, so they are followed as closely as a sound one can."""
+        layer.looseness = max(1.0, layer.looseness / _TIGHTEN)
+        while True:
+            lattice = self._map_with(target, layer.prepared, layer.looseness)
+            jacobian = warp.jacobian(lattice)
+            typical = float(np.median(jacobian.area))
+            if layer.looseness >= _LOOSEST or mask.is_sound(jacobian, typical):
+                return lattice, jacobian, typical
+            layer.looseness *= _LOOSEN
+
+    def _map_with(self, target: _Target, prepared: Prepared, looseness: float) -> warp.Lattice:
         h, w = target.image.shape[:2]
-        coefficients = self._spline.fit(target.centres, prepared.controls / prepared.unit_px)
+        coefficients = self._spline.fit(target.centres, prepared.controls / prepared.unit_px, looseness)
         field = warp.evaluate(coefficients, target.centres, target.points) * np.float32(prepared.unit_px)
         return warp.Lattice(field.reshape(*target.cells, 2), (w, h))
 

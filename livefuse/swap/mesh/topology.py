@@ -28,6 +28,10 @@ FEATURES = (BROW_LEFT, BROW_RIGHT, EYE_LEFT, EYE_RIGHT, NOSTRILS, MOUTH)
 
 
 _LEAST_UNIT_PX = 4.0
+# What the outline of a face passes by, from the brow down: end of the brow, outer corner of the eye, corner of the mouth,
+# jaw beside the chin; and how far outside of them it runs.
+_LEFT_OUTLINE, _RIGHT_OUTLINE = [17, 36, 58, 7], [26, 45, 62, 9]
+_OUTLINE_UNITS = 0.08
 # Forehead points: fraction of the way from temple to temple, height over the eye line in nose lengths.
 _TEMPLES = ((0.0, 0.55), (1.0, 0.55))
 _HAIRLINE = ((0.06, 1.05), (0.94, 1.05), (0.28, 1.25), (0.72, 1.25), (0.5, 1.3))
@@ -99,10 +103,30 @@ def control_points(landmarks: F32, frame: FaceFrame) -> F32:
     Shapes: (66, 2) -> (66 + FOREHEAD_POINTS, 2), px.
     """
     along, height = _FOREHEAD[:, :1], _FOREHEAD[:, 1:]
+    landmarks = with_visible_jaw(landmarks, frame)
     half = landmarks[[0, 16]] - frame.origin
     temples = frame.origin + (half @ frame.right)[:, None] * frame.right
     points = temples[0] + along * (temples[1] - temples[0]) + height * frame.nose_px * frame.up
     return np.concatenate((landmarks, points)).astype(np.float32)
+
+
+def with_visible_jaw(landmarks: F32, frame: FaceFrame) -> F32:
+    """The landmarks with no jaw point inside the features.
+
+    On a turned head the landmarks of the far jaw lie where the jaw is, behind the cheek; what is seen there is the face's
+    outline, a little outside of the far eye, brow and mouth. The same array when the head is not turned so far.
+    """
+    place = landmarks - frame.origin
+    across, up = place @ frame.right, place @ frame.up
+    margin = _OUTLINE_UNITS * frame.unit_px * np.array([1, 1, 1, 0], np.float32)
+    moved = None
+    for jaw, sign, outline in ((slice(0, 8), -1.0, _LEFT_OUTLINE), (slice(9, 17), 1.0, _RIGHT_OUTLINE)):
+        limit = np.interp(-up[jaw], -up[outline], sign * across[outline] + margin)
+        missing = limit - sign * across[jaw]
+        if missing.max() > 0:
+            moved = landmarks.copy() if moved is None else moved
+            moved[jaw] += (np.maximum(missing, 0) * sign)[:, None] * frame.right
+    return landmarks if moved is None else moved
 
 
 def stiffness() -> F32:

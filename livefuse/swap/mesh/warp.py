@@ -48,12 +48,15 @@ class Spline:
         self._right = np.zeros((n + 3, 2))
         self._diagonal = stiffness.astype(np.float64)
 
-    def fit(self, centres: F32, values: F32) -> F32:
-        """Coefficients (n + 3, 2) of the spline that carries `centres` to `values`, both (n, 2)."""
+    def fit(self, centres: F32, values: F32, looseness: float = 1.0) -> F32:
+        """Coefficients (n + 3, 2) of the spline that carries `centres` to `values`, both (n, 2).
+
+        `looseness` multiplies how freely points may be missed: the larger, the nearer the map is to an affine one.
+        """
         n = len(centres)
         system = self._system
         system[:n, :n] = _kernel(_squared_distances(centres, centres))
-        system[:n, :n].flat[:: n + 1] = self._diagonal
+        system[:n, :n].flat[:: n + 1] = self._diagonal * looseness
         system[:n, n] = system[n, :n] = 1
         system[:n, n + 1 :] = centres
         system[n + 1 :, :n] = centres.T
