@@ -132,7 +132,8 @@ def far_jaw_hidden(landmarks: F32) -> F32:
     """A head turned so far that its jaw on image-left lies behind the cheek."""
     frame = topology.face_frame(landmarks)
     hidden = landmarks.copy()
-    hidden[0:8] += (landmarks[36] - landmarks[0]) @ frame.right * 1.6 * frame.right
+    inwards = (landmarks[36] - landmarks[0]) @ frame.right * np.linspace(1.6, 0.2, 8, dtype=np.float32)
+    hidden[0:8] += inwards[:, None] * frame.right
     return hidden
 
 
