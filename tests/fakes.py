@@ -125,8 +125,10 @@ class FakeAlign:
 
 
 def fake_swap(lane: Lane, crops: Crops, identity: object, t_ns: int) -> Crops:
-    """A grey face over everything but the corner where `a_frame` keeps its index."""
+    """A grey face over everything but the corner where `a_frame` keeps its index; a number as identity is its grey."""
     for crop in crops:
+        if isinstance(identity, int):
+            crop.image.fill(identity)
         crop.mask = lane.buffer("mask", (HEIGHT, WIDTH))
         crop.mask.fill(255)
         crop.mask[:4, :4] = 0

@@ -12,7 +12,7 @@ import pytest
 
 from livefuse.clock import MonotonicClock
 from livefuse.composite.stage import Composite
-from livefuse.config import Config, LiveConfig, PrivacyConfig
+from livefuse.config import Config, IdentityConfig, LiveConfig, PrivacyConfig
 from livefuse.device.cpu import CpuBackend
 from livefuse.errors import EmptySource, Interrupted, SessionError, SinkUnwritable, SourceLost, StageFailed
 from livefuse.pipeline import Pipeline
@@ -207,12 +207,38 @@ def test_privacy_changes_between_frames() -> None:
     )
 
     def opened() -> bool:
-        if len(sink.luma) == 5:
+        if len(sink.luma) >= 5:
             session.change_privacy("open")
         return sink.luma[-3:] == [REAL_LUMA] * 3
 
     stopped_after(session, opened)
     assert REAL_LUMA not in sink.luma[:5]
+
+
+def test_another_identity_is_put_on_between_frames_and_none_is_lost() -> None:
+    sink = FakeSink()
+    session = make(FakeSource(10**6, live=True), sink)
+    greys = iter((40, 240))
+    asked: list[int] = []
+    assert session._stages is not None
+    session._stages.load_identity = lambda _: next(greys)  # type: ignore[assignment,return-value]
+
+    def changed() -> bool:
+        if len(sink.luma) > 8 and not asked:
+            asked.append(len(sink.luma))
+            session.change_identity(IdentityConfig(photo="other"))
+        return len(set(sink.luma)) == 2 and len(sink.luma) > 20
+
+    record = stopped_after(session, changed)
+    dark, light = (16 + round(grey * 219 / 255) for grey in (40, 240))
+    assert set(sink.luma) == {dark, light}
+    assert sink.luma == sorted(sink.luma), "once, and for good"
+    assert record["frames"]["dropped"]["fake"] == 0
+
+
+def test_nothing_can_be_changed_before_a_session_runs() -> None:
+    with pytest.raises(SessionError, match="not running"):
+        make(FakeSource(1), FakeSink()).change_overlay(True)
 
 
 def test_a_session_runs_once() -> None:
