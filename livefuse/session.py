@@ -157,6 +157,8 @@ class Session:
         self._marks = Marks(self._stats, stream, config, self.clock)
         self._stages = stages = self._stages or build_stages(config, self.clock, self._marks)
         identity = stages.load_identity(config.identity) if config.identity.photo else None
+        if identity is None and config.privacy.mode == "closed" and config.backend != "null":
+            log.warning("no face to put on (--face): with privacy closed, every picture leaves covered")
         workers = [self._worker(sink, name, stream) for sink, name in zip(sinks, names, strict=True)]
         inbox: Mailbox[Captured] = Every() if self._every else Latest()
         cover = slate(info.format, info.height, info.width, info.colour, "camera paused", config.privacy.slate or None)
