@@ -11,7 +11,9 @@ from livefuse.cli import options as o
 
 
 def run(
-    config: Annotated[Path | None, typer.Argument(help="TOML configuration; flags win over it.")] = None,
+    config: Annotated[
+        Path | None, typer.Argument(help="TOML configuration (default: your livefuse.toml); flags win over it.")
+    ] = None,
     source: Annotated[str, typer.Option(help="camera:0, v4l2:/dev/video0, rtsp://..., a file, synthetic:...")] = "",
     face: o.FacePhoto = "",
     consent: o.Consent = None,
@@ -30,6 +32,7 @@ def run(
     """Swap live, from a camera, stream or file to any number of outputs; Ctrl-C ends cleanly."""
     from livefuse.cli.live import run_live
     from livefuse.config import load_config, make_config
+    from livefuse.paths import Paths
 
     flags = {
         "source": source,
@@ -48,6 +51,7 @@ def run(
     }
     given = {key: value for key, value in flags.items() if value not in (None, "")}
     overrides = o.settings(given, setting)
-    decoded = load_config(config, overrides) if config else make_config({}, overrides)
+    file = config or (Paths.default().config_file if Paths.default().config_file.is_file() else None)
+    decoded = load_config(file, overrides) if file else make_config({}, overrides)
     o.require_consent(decoded.identity.photo, o.Ground(decoded.identity.consent) if decoded.identity.consent else None)
     run_live(decoded)

@@ -80,6 +80,13 @@ def test_mistakes_are_said_in_words_with_their_exit_code(
     assert "Traceback" not in err
 
 
+def test_the_user_s_own_configuration_is_read(livefuse: Run, tmp_path: Path) -> None:
+    own = tmp_path / "home" / "config" / "livefuse.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('source = "nothing-of-that-name.mp4"\n')
+    assert "nothing-of-that-name.mp4" in livefuse("run").stderr
+
+
 def test_usage_errors_exit_with_two(livefuse: Run) -> None:
     assert livefuse("swap").returncode == 2
     assert livefuse("no-such-command").returncode == 2
