@@ -18,6 +18,7 @@ MIN_RUN_FRAMES = 5
 _REACH, _REACH_PER_MISS, _REACH_MAX, _REACH_AWAY = 0.8, 0.1, 1.5, 1.5
 _RATIO, _RATIO_AWAY = 2.0, 1.5
 _TENTATIVE_HOLD = 2
+_AS_LARGE = 1.4  # somebody nearer to the camera, passing in front, is larger
 
 Verify = Callable[[int, Faces, int], bool]
 
@@ -111,10 +112,22 @@ class Tracker:
     def _choose(self, t_ns: int, width: int, height: int) -> None:
         holder = self._lock.update(self._tracks, t_ns, width, height) if self._config.faces == "one" else None
         for track in self._tracks:
-            wanted = track.confirmed and not track.away and (self._config.faces == "all" or track.id == holder)
             never_chosen = not track.chosen and track.run == track.age
+            doubtful = never_chosen and (track.missed > 0 or any(_on_head(track, other) for other in self._tracks))
+            eligible = not doubtful if self._config.faces == "all" else track.id == holder
+            wanted = track.confirmed and not track.away and eligible
             if wanted != track.chosen and (track.run >= MIN_RUN_FRAMES or never_chosen):
                 track.chosen, track.run = wanted, 0
+
+
+def _on_head(track: Trajectory, other: Trajectory) -> bool:
+    """Whether a track began on the hair, hat or neck of an older one: detectors see faces there, people have one each."""
+    if other.id >= track.id or not other.confirmed or other.away or track.size > _AS_LARGE * other.size:
+        return False
+    x1, y1, x2, y2 = other.state[:4]
+    x, y = track.centre
+    width, height = x2 - x1, y2 - y1
+    return bool(x1 - 0.15 * width < x < x2 + 0.15 * width and y1 - 0.8 * height < y < y2 + 0.3 * height)
 
 
 def _faces(tracks: Sequence[Trajectory], t_ns: int) -> Faces:

@@ -73,6 +73,24 @@ def test_a_face_is_reported_at_once_and_chosen_after_min_hits() -> None:
     assert [int(f.age[0]) for f in out] == list(range(6))
 
 
+def test_a_face_seen_in_somebody_s_hair_is_not_swapped() -> None:
+    def scene(k: int) -> list[Face]:
+        x, y, size = sway(k, 640, 400)
+        return [(x, y, size), (x + 20, y - 90, size)] if k > 10 else [(x, y, size)]
+
+    out = run(scene, 60, faces="all")
+    assert {len(faces) for faces in out[15:]} == {2}, "it is reported all the same"
+    assert {tuple(chosen_ids(faces)) for faces in out[5:]} == {(int(out[0].ids[0]),)}
+
+
+def test_somebody_larger_passing_in_front_is_swapped() -> None:
+    def scene(k: int) -> list[Face]:
+        return [sway(k, 640, 400), (100 + 10 * k, 400.0, 220.0)] if k > 10 else [sway(k, 640, 400)]
+
+    out = run(scene, 60, faces="all")
+    assert all(len(chosen_ids(faces)) == 2 for faces in out[14:40])
+
+
 def test_a_file_job_chooses_among_several_faces_at_once() -> None:
     out = run(lambda k: [sway(k, 300, 360), sway(k, 900, 360, 200)], 1, min_hits=1, look_seconds=0)
     assert chosen_ids(out[0]) == [id_near(out[0], 900, 360)]
