@@ -126,7 +126,10 @@ class SinkWorker(threading.Thread):
     def _fail(self, error: Exception) -> None:
         self.error = error
         self._stats.sink(self.label).error = str(error)
-        log.error("%s: %s", self.label, error, exc_info=not isinstance(error, LivefuseError))
+        if not isinstance(error, LivefuseError):
+            log.error("%s failed", self.label, exc_info=error)
+        elif self.opened.is_set():  # before that the session raises it
+            log.error("%s: %s", self.label, error.message)
         try:
             self.sink.abort()
         except Exception as second:
