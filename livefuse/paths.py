@@ -23,7 +23,7 @@ class Paths:
 
     @property
     def config_file(self) -> Path:
-        """The user's own settings, read when no `--config` is given."""
+        """The user's own settings, read when `livefuse run` is given no other."""
         return self.config / "livefuse.toml"
 
     @property
