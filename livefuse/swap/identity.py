@@ -54,7 +54,7 @@ def load_identity(config: IdentityConfig, find: FaceFinder, folder: Path) -> Ide
     Raises: NoConsent, NoFace, SeveralFaces, IdentityError.
     """
     if not config.photo:
-        raise IdentityError("no identity was given", hint="`--identity PHOTO --consent GROUND`")
+        raise IdentityError("no identity was given", hint="`--face PHOTO --consent GROUND`")
     if config.photo.startswith(_SYNTHETIC):
         return _synthetic(config, folder)
     path = Path(config.photo).expanduser()

@@ -39,7 +39,7 @@ def test_it_runs_as_it_is_without_anybodys_photo_and_stays_private(path: Path) -
 def test_it_says_how_it_is_run(path: Path) -> None:
     text = path.read_text("utf-8")
     assert text.startswith("# ")
-    assert f"livefuse run --config configs/{path.name}" in text
+    assert f"livefuse run configs/{path.name}" in text
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
