@@ -60,36 +60,43 @@ class Latest(Generic[T]):
 
 
 class Every(Generic[T]):
-    """A short queue whose `put` waits for room: for files, where each frame counts and time does not."""
+    """A short queue whose `put` waits for room: for files, where each frame counts and time does not.
 
-    def __init__(self, depth: int = 2) -> None:
+    A writer that waits is woken when the queue has run down to half, not for every place that becomes free: waking a
+    thread costs up to a millisecond on a virtual machine, which the reader pays.
+    """
+
+    def __init__(self, depth: int = 4) -> None:
         self.dropped = 0
         self._items: deque[T] = deque()
-        self._depth = depth
+        self._depth, self._low = depth, depth // 2
         self._closed = False
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._filled, self._room = threading.Condition(lock), threading.Condition(lock)
 
     def put(self, item: T) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: len(self._items) < self._depth or self._closed)
+        with self._room:
+            self._room.wait_for(lambda: len(self._items) < self._depth or self._closed)
             if self._closed:
                 self.dropped += 1
                 return
             self._items.append(item)
-            self._changed.notify_all()
+            self._filled.notify()
 
     def get(self, timeout_s: float | None = None) -> T | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._items or self._closed, timeout_s)
+        with self._filled:
+            self._filled.wait_for(lambda: self._items or self._closed, timeout_s)
             if self._items:
                 item = self._items.popleft()
-                self._changed.notify_all()
+                if len(self._items) <= self._low:
+                    self._room.notify()
                 return item
             if self._closed:
                 raise Closed
             return None
 
     def close(self) -> None:
-        with self._changed:
+        with self._filled:
             self._closed = True
-            self._changed.notify_all()
+            self._filled.notify_all()
+            self._room.notify_all()
