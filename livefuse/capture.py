@@ -127,6 +127,11 @@ class Capture(threading.Thread):
         wait_s = 0.5
         reason: LivefuseError = error
         while True:
+            if self._limit_ns is not None:  # what is lost has no pts to end the run by
+                left_s = (self._opened_ns + self._limit_ns - self._clock.now_ns()) / 1e9
+                if left_s <= 0:
+                    return False
+                wait_s = min(wait_s, left_s)
             log.warning("source lost (%s); trying again in %.1f s", reason.message, wait_s)
             if self._halted.wait(wait_s):
                 return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,8 +29,6 @@ from livefuse.swap.mesh.swapper import MeshSwapper
 from livefuse.weights.store import ModelStore
 
 LANDMARKER = "openseeface_lm0"
-DETECTORS = {"yunet": "yunet_n", "yunet_n": "yunet_n", "yunet_2023mar": "yunet_2023mar"}
-"""Names in the configuration -> recipes."""
 
 # Photos get a finer search than video: it happens once, and the face may be small in an 8K picture.
 _PHOTO_SEARCH_PX = (640, 1280)
@@ -90,8 +87,7 @@ def build_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]
     folder = Paths.default().identities
 
     def identity(wanted: IdentityConfig) -> Identity:
-        named = wanted if wanted.by else wanted.model_copy(update={"by": _login()})
-        loaded = load_identity(named, find, folder)
+        loaded = load_identity(wanted, find, folder)
         swapper.prepare(loaded)  # here and now, on the caller's thread: the frame that first shows it pays nothing
         return loaded
 
@@ -99,11 +95,11 @@ def build_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]
 
 
 def _learned(config: Config, backend: Backend) -> tuple[Detector, Landmarker, FaceFinder]:
-    detect = config.detect
-    if detect.model not in DETECTORS:
-        known = ", ".join([*sorted(DETECTORS), "known"])
-        raise BadValue(f"detect.model = {detect.model!r}: no such detector", hint=f"known detectors: {known}")
-    found = ModelStore.default().ensure([DETECTORS[detect.model], LANDMARKER], auto_pull=config.auto_pull)
+    detect, store = config.detect, ModelStore.default()
+    if store.recipe(detect.model).kind != "detector":
+        known = ", ".join(name for name, recipe in sorted(store.recipes.items()) if recipe.kind == "detector")
+        raise BadValue(f"detect.model = {detect.model!r} is no detector", hint=f"detectors: {known}, known")
+    found = store.ensure([detect.model, LANDMARKER], auto_pull=config.auto_pull)
     engine = OrtEngine(found[0], threads=config.threads)
     landmark_engine = OrtEngine(found[1], threads=config.threads, fixed={"batch_size": 1})
     detector = YuNet(engine, backend, size_px=detect.size, threshold=detect.threshold, max_faces=detect.max_faces)
@@ -149,10 +145,3 @@ def _null_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]
         return None
 
     return Stages(Pipeline(backend, _NoFaces(), _NoCrops(), swap, composite, clock, marks), composite, identity)
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no such user in a container
-        return "unknown"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from livefuse.config import load_config
 from livefuse.doctor.report import Finding
-from livefuse.errors import ConfigError
+from livefuse.errors import ConfigError, NoConsent
 from livefuse.paths import Paths
+from livefuse.swap.consent import verify_log
 
 SPACE_WANTED_BYTES = 1 << 30
 
@@ -26,6 +27,15 @@ def check_folders(paths: Paths | None = None) -> Iterator[Finding]:
         yield Finding("space for models", "ok", free)
     else:
         yield Finding("space for models", "warn", free, "export LIVEFUSE_HOME=/path/on/another/disk")
+
+
+def check_consent(paths: Paths | None = None) -> Iterator[Finding]:
+    """Whether the log of consents is as it was written."""
+    folder = (paths or Paths.default()).identities
+    try:
+        yield Finding("consent log", "ok", f"{verify_log(folder)} entries, each vouching for the one before")
+    except NoConsent as error:
+        yield Finding("consent log", "warn", error.message, f"ls -l '{folder}'")
 
 
 def _writable(name: str, folder: Path) -> Finding:

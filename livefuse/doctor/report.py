@@ -52,6 +52,7 @@ def default_checks() -> list[Check]:
         virtualcam.check_virtual_camera,
         folders.check_folders,
         folders.check_config,
+        folders.check_consent,
     ]
 
 

@@ -62,12 +62,6 @@ def list_cameras() -> list[Camera]:
     return [camera for camera in _all_cameras() if camera.captures]
 
 
-def virtual_cameras() -> list[Camera]:
-    """v4l2loopback devices, those that can be written to now first. Empty elsewhere than on Linux."""
-    loopbacks = [camera for camera in _all_cameras() if camera.is_virtual]
-    return sorted(loopbacks, key=lambda camera: not camera.writable)
-
-
 def _all_cameras(platform: str = sys.platform) -> list[Camera]:
     if platform == "linux":
         return linux_cameras(video_nodes())

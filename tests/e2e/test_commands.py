@@ -58,6 +58,8 @@ def test_demo_runs_without_models_camera_or_network(livefuse: Run, tmp_path: Pat
         (("run", "no-such-config.toml"), 2, "LF0100"),
         (("run", "--swapper", "magic", "--source", "synthetic:64x48@30"), 2, "known swappers: mesh"),
         (("bench", "pipeline", "--resolution", "huge"), 2, "720p"),
+        (("run", "--source", "synthetic:64x48@30", "--set", "detect.model=mobilefacenet"), 2, "yunet_n"),
+        (("run", "--source", "synthetic:64x48@30", "--set", "detect.model=yunett"), 4, "yunet"),
         (("explain", "LF9999"), 2, "LF"),
     ],
 )

@@ -34,8 +34,9 @@ def make(
     align: FakeAlign | None = None,
     privacy: PrivacyConfig = PrivacyConfig(),  # noqa: B008
     live: LiveConfig = LiveConfig(),  # noqa: B008
+    seconds: float | None = None,
 ) -> Session:
-    config = Config(privacy=privacy, live=live)
+    config = Config(privacy=privacy, live=live, seconds=seconds)
     backend = CpuBackend()
     composite = Composite(backend, privacy)
     clock = MonotonicClock()
@@ -144,6 +145,19 @@ def test_a_lost_live_source_comes_back_and_time_goes_on() -> None:
     assert record["frames"]["captured"] == 18
     assert sink.pts_ns == sorted(set(sink.pts_ns))
     assert max(sink.pts_ns) > 0.4e9, "half a second of waiting has passed on the session's clock"
+
+
+def test_a_run_of_limited_length_ends_while_its_source_is_lost() -> None:
+    sink = FakeSink()
+    session = make(FakeSource(20, live=True, lost_at=8), sink, seconds=0.4)
+
+    def unplugged() -> Source:
+        raise SourceLost("still unplugged")
+
+    session._open_source = unplugged  # type: ignore[method-assign]
+    record = run(session)
+    assert record["frames"]["captured"] == 8
+    assert sink.calls == ["open", "close"]
 
 
 def test_a_sink_that_dies_leaves_the_others_alone() -> None:

@@ -174,11 +174,12 @@ def test_nodes_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert [node.name for node in video_nodes(tmp_path)] == ["video2", "video10"]
 
 
-def test_lists_for_sources_and_sinks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_gives_pictures_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cameras = listed(tmp_path, video0=LOOPBACK_IN_USE, video1=LOOPBACK, video2=WEBCAM)
     monkeypatch.setattr(devices, "_all_cameras", lambda: cameras)
     assert [camera.name for camera in devices.list_cameras()] == ["HD Webcam", "OBS"]
-    assert [camera.name for camera in devices.virtual_cameras()] == ["livefuse", "OBS"]
+    writable = {camera.name: camera.writable for camera in cameras}
+    assert writable == {"HD Webcam": False, "OBS": False, "livefuse": True}, "a free loopback takes pictures"
 
 
 def test_other_systems_ask_ffmpeg(monkeypatch: pytest.MonkeyPatch) -> None:

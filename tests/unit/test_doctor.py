@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from livefuse.doctor import media, packages
-from livefuse.doctor.folders import check_config, check_folders
+from livefuse.doctor.folders import check_config, check_consent, check_folders
 from livefuse.doctor.gpu import check_gpu
 from livefuse.doctor.media import check_cameras, check_codecs, open_encoder
 from livefuse.doctor.models import check_mirrors, check_models
@@ -16,6 +16,8 @@ from livefuse.doctor.report import Finding, default_checks, run_checks, summary
 from livefuse.doctor.virtualcam import BUILD, MODPROBE, LinuxMachine, on_linux, with_obs
 from livefuse.paths import Paths
 from livefuse.source.devices import Camera, CameraMode
+from livefuse.swap import consent
+from livefuse.swap.consent import ConsentRecord
 from livefuse.weights.recipe import all_recipes
 from livefuse.weights.store import ModelStore
 from tests.unit.file_server import Served, serving
@@ -313,6 +315,22 @@ def test_folders(tmp_path: Path) -> None:
     found = by_name(check_folders(paths_in(tmp_path)))
     assert {f.status for f in found.values() if f.name != "space for models"} == {"ok"}
     assert "GB free" in found["space for models"].detail
+
+
+def test_a_consent_log_that_was_changed_is_told(tmp_path: Path) -> None:
+    paths = paths_in(tmp_path)
+    [untouched] = check_consent(paths)
+    assert (untouched.status, untouched.detail[:9]) == ("ok", "0 entries")
+    paths.identities.mkdir(parents=True)
+    for who in ("Ada", "Grace"):
+        record = ConsentRecord(who, "2026-11-22T08:00:00+00:00", "self", "ab" * 32, "0.1.0")
+        consent.store(paths.identities, record, b"photo", ".jpg")
+    assert [f.status for f in check_consent(paths)] == ["ok"]
+    [log] = paths.identities.glob("*.jsonl")
+    log.write_text(log.read_text().replace("Ada", "Eve"))
+    [changed] = check_consent(paths)
+    assert changed.status == "warn"
+    assert "chain is broken" in changed.detail
 
 
 def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
