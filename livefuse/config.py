@@ -25,12 +25,20 @@ class Section(BaseModel):
 class IdentityConfig(Section):
     """The face to put on. Without a ground for consent it is refused."""
 
-    photo: str = Field("", description="photo of the identity; `synthetic:SEED` draws one")
+    photo: str = Field(
+        "", description="photo, folder of photos, video, or the name of a stored identity; `synthetic:SEED` draws one"
+    )
     consent: Ground | None = Field(None, description="self, licence, public-domain or synthetic")
     by: str = Field("", description="who says so; the user's login name when empty")
     face: int | None = Field(
         None, ge=0, description="which face of the photo, counted from the left; needed if unclear"
     )
+
+
+class RoleConfig(IdentityConfig):
+    """One part of a cast: who looks like the reference photo wears this identity."""
+
+    like: str = Field(min_length=1, description="photo of the person who wears it")
 
 
 class DetectConfig(Section):
@@ -43,10 +51,28 @@ class DetectConfig(Section):
     max_faces: int = Field(8, ge=1, le=64, description="most faces followed at once")
 
 
-class TrackConfig(Section):
-    """Following faces over time."""
+class AlignConfig(Section):
+    """Placing landmarks on faces."""
 
-    faces: Literal["one", "all"] = Field("one", description="swap the locked face only, or every face")
+    model: str = Field("openseeface", description="recipe of the landmarker; `none` goes by the detector's five points")
+
+
+Choice = Literal["one", "all", "largest", "centre", "index", "like"]
+
+
+class TrackConfig(Section):
+    """Following faces over time, and choosing which to swap."""
+
+    faces: Choice = Field(
+        "one",
+        description="swap the locked face, all, the largest, the one nearest the centre, the `index`-th from the left, or the "
+        "one `like` a photo",
+    )
+    index: int = Field(0, ge=0, description='which face counted from the left, for `faces = "index"`')
+    like: str = Field("", description='reference photo of the person to swap, for `faces = "like"`')
+    likeness: Fraction01 = Field(0.4, description="least cosine to a reference photo")
+    most: int = Field(8, ge=1, le=64, description="most faces swapped at once")
+    min_px: int = Field(0, ge=0, description="faces less high than this are not swapped, px")
     hold_frames: int = Field(6, ge=0, le=120, description="frames a face that the detector lost is still swapped")
     min_hits: int = Field(2, ge=1, le=30, description="detections in a row before a new face is swapped")
     smooth: bool = Field(True, description="One-Euro filter on boxes and landmarks")
@@ -61,12 +87,42 @@ class TrackConfig(Section):
 class SwapConfig(Section):
     """Replacing the face."""
 
-    model: str = Field("mesh", description="swapper: `mesh` needs no learned weights")
+    model: str = Field("mesh", description="recipe of the swapper; `mesh` needs no learned weights")
+    recogniser: str = Field(
+        "", description="recipe that compares faces and embeds photos; empty takes what the swapper needs"
+    )
+    morph: Fraction01 = Field(1.0, description="how far a DFM model that can morph goes to its identity")
     keep_mouth: bool = Field(True, description="keep the target's own mouth interior")
     keep_eyes: bool = Field(False, description="keep the target's own eyes")
     seam: Fraction01 = Field(0.5, description="softness of the seam, 0 hard to 1 wide")
     colour: Fraction01 = Field(1.0, description="how far colour and light follow the target")
     fade_frames: int = Field(5, ge=0, le=60, description="frames over which a swap fades in and out")
+
+
+class ProfileConfig(Section):
+    """How a learned swapper's crop goes back into the picture: our way, or exactly another program's."""
+
+    name: Literal["livefuse", "insightface", "facefusion", "deep-live-cam"] = Field(
+        "livefuse", description="livefuse, insightface, facefusion or deep-live-cam"
+    )
+    mask_blur: Fraction01 = Field(0.3, description="facefusion: softness of the box mask")
+    mask_padding: tuple[int, int, int, int] = Field(
+        (0, 0, 0, 0), description="facefusion: percent of the crop left out at top, right, bottom, left"
+    )
+    opacity: Fraction01 = Field(1.0, description="deep-live-cam: how much of the swap is seen")
+    sharpness: float = Field(0.0, ge=0, le=5, description="deep-live-cam: unsharp masking of the swapped face")
+    mouth_mask: float = Field(0.0, ge=0, le=100, description="deep-live-cam: size of the mouth that stays the target's")
+
+
+class RuntimeConfig(Section):
+    """What runs the models."""
+
+    providers: tuple[str, ...] = Field(
+        ("cpu",),
+        description="ONNX Runtime's execution providers, preferred first: `cuda`, `cuda:device_id=1`, `coreml`",
+    )
+    strict: bool = Field(False, description="refuse to start when a provider does not run every node")
+    threads: int = Field(0, ge=0, le=256, description="threads of one model's runs; 0 chooses")
 
 
 class PrivacyConfig(Section):
@@ -114,11 +170,16 @@ class Config(Section):
     seconds: float | None = Field(None, gt=0, description="stop after this long; endless when absent")
     stats: str = Field("", description="write the record of the run to this JSON file")
     auto_pull: bool = Field(True, description="fetch a missing default model (2 MB in all) instead of failing")
-    threads: int = Field(0, ge=0, le=256, description="threads of the model runtime; 0 lets it choose")
     identity: IdentityConfig = IdentityConfig()
+    cast: tuple[RoleConfig, ...] = Field(
+        (), description="several people at once: who looks like whom wears which identity"
+    )
     detect: DetectConfig = DetectConfig()
+    align: AlignConfig = AlignConfig()
     track: TrackConfig = TrackConfig()
     swap: SwapConfig = SwapConfig()
+    profile: ProfileConfig = ProfileConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     overlay: OverlayConfig = OverlayConfig()
     live: LiveConfig = LiveConfig()

@@ -89,7 +89,8 @@ class Faces:
 
     Shapes: boxes (N, 4) float32 x1 y1 x2 y2; scores (N,); points (N, 5, 2) image-left eye, image-right eye, nose,
     image-left and image-right mouth corner; ids (N,) int64, stable over frames; chosen (N,) bool, the faces to swap;
-    age (N,) int64, frames since the track began; missed (N,) int64, frames since the detector last saw it.
+    age (N,) int64, frames since the track began; missed (N,) int64, frames since the detector last saw it;
+    roles (N,) int64, which identity of the cast a face wears (0 where there is one identity).
     """
 
     boxes: F32
@@ -99,6 +100,7 @@ class Faces:
     chosen: npt.NDArray[np.bool_]
     age: I64
     missed: I64
+    roles: I64
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -113,7 +115,7 @@ class Faces:
         b, s, p = (np.asarray(a, np.float32) for a in (boxes, scores, points))
         n = len(b)
         zeros = np.zeros(n, np.int64)
-        return cls(b, s, p, np.full(n, -1, np.int64), np.zeros(n, np.bool_), zeros, zeros.copy())
+        return cls(b, s, p, np.full(n, -1, np.int64), np.zeros(n, np.bool_), zeros, zeros.copy(), zeros.copy())
 
 
 @dataclass(slots=True)
@@ -121,8 +123,9 @@ class Crop:
     """One face cut out of a frame: what the swappers and enhancers change.
 
     Shapes: image (h, w, 3) uint8 RGB in lane memory; to_crop (2, 3) float32, frame px -> crop px; points (5, 2) and
-    landmarks (66, 2) in crop px; mask (h, w) uint8, opacity with which the crop is pasted, None until a swapper sets it.
-    `swapped` is True once a swapper has replaced the face; the privacy guard reads it.
+    landmarks (66, 2; no rows where no landmarker runs) in crop px; mask (h, w) uint8, opacity with which the crop is
+    pasted, None until a swapper sets it. `swapped` is True once a swapper has replaced the face; the privacy guard reads
+    it. `fine` is the swapped image as float32 0..255 where a profile works with it; `role` says which identity is worn.
     """
 
     track: int
@@ -132,6 +135,8 @@ class Crop:
     landmarks: F32
     mask: U8 | None = None
     swapped: bool = False
+    fine: F32 | None = None
+    role: int = 0
 
 
 Crops: TypeAlias = list[Crop]

@@ -13,8 +13,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from livefuse.errors import ModelMissing, RecipeInvalid
 from livefuse.paths import Paths
 
-Kind = Literal["detector", "landmarker", "recogniser", "matte", "swapper", "enhancer"]
+Kind = Literal["detector", "landmarker", "recogniser", "converter", "matte", "swapper", "enhancer"]
+Decode = Literal[
+    "yunet", "scrfd", "yoloface", "openseeface", "fan", "peppa_wutz", "landmarks_106", "facemesh", "points_to_68", "dfm"
+]
 IdentityKind = Literal["none", "embedding", "converted", "image"]
+Role = Literal[
+    "image", "identity", "morph", "points", "face", "mask", "target_mask", "landmarks", "heatmaps", "embedding"
+]
 Template = Literal[
     "arcface_112_v1", "arcface_112_v2", "arcface_128", "dfl_whole_face", "ffhq_512", "mtcnn_512", "styleganex_384"
 ]
@@ -43,6 +49,7 @@ class Tensor(_Table):
     name: str = Field(min_length=1)
     shape: tuple[int | str, ...]
     dtype: Literal["float32", "float16", "float64", "int64"] = "float32"
+    role: Role | None = Field(None, description="what it carries, where a model has several")
 
 
 class Normalisation(_Table):
@@ -60,6 +67,30 @@ class Normalisation(_Table):
         return (gain[0], gain[1], gain[2]), (offset[0], offset[1], offset[2])
 
 
+class Source(_Table):
+    """What a swapper wants to know of the identity.
+
+    An embedding is `recogniser`'s, passed through `converter` where there is one, through the model's own `emap` where it
+    has one, and scaled to length 1 with `unit`. An image is the photo in `template`, `crop_px` large, normalised.
+    """
+
+    recogniser: PlainName | None = None
+    converter: PlainName | None = None
+    emap: bool = False
+    unit: bool = True
+    template: Template | None = None
+    crop_px: int | None = Field(None, ge=16, le=4096)
+    normalisation: Normalisation | None = None
+
+
+class Result(_Table):
+    """What comes out of a swapper: `value * gain + offset` is in 0..1."""
+
+    gain: float = 1.0
+    offset: float = 0.0
+    order: Literal["rgb", "bgr"] = "rgb"
+
+
 class Recipe(_Table):
     """One model: where it comes from, what it may be used for, and what goes in and out."""
 
@@ -68,18 +99,28 @@ class Recipe(_Table):
     kind: Kind
     description: str = Field(min_length=1)
     file: PlainName
-    urls: tuple[Address, ...] = Field(min_length=1)
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    bytes: int = Field(gt=0)
+    urls: tuple[Address, ...] = ()
+    sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
+    bytes: int | None = Field(None, gt=0)
+    hash_from: Literal["file", "second-hand", "unknown"] = Field("file", description="who has seen the sha256")
     licence: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+ ()-]*$")]
     licence_url: Address
     non_commercial: bool
     inputs: tuple[Tensor, ...] = Field(min_length=1)
     outputs: tuple[Tensor, ...] = Field(min_length=1)
-    normalisation: Normalisation
+    layout: Literal["nchw", "nhwc"] = "nchw"
+    normalisation: Normalisation | None = None
+    decode: Decode | None = Field(None, description="how outputs are read, where kind and shapes do not say")
     template: Template | None = None
     crop_px: int | None = Field(None, ge=16, le=4096)
     identity: IdentityKind = "none"
+    source: Source = Source()
+    result: Result = Result()
+    parameters: int | None = Field(None, gt=0, description="learned numbers, for tables")
+    gmac: float | None = Field(None, gt=0, description="10^9 multiply-adds of one run at the recipe's own size")
+    synthesis: PlainName | None = Field(
+        None, description="architecture that `livefuse models synthesize` writes for it"
+    )
 
     @model_validator(mode="after")
     def _aligned_models_have_a_template(self) -> Recipe:

@@ -38,7 +38,7 @@ def test_an_unknown_key_names_the_nearest(tree: dict[str, object], named: str) -
         ("privacy.mode", "maybe"),
         ("seconds", -1),
         ("identity.consent", "she said so"),
-        ("threads", "x"),
+        ("runtime.threads", "x"),
     ],
 )
 def test_a_bad_value_names_the_key_and_the_value(key: str, value: object) -> None:
