@@ -218,7 +218,8 @@ class ModelMissing(ModelError):
 
 
 class ModelCorrupt(ModelError):
-    """A model file's sha256 is not the one its recipe states. It was not kept: a wrong model is worse than none."""
+    """A model file's sha256 is not the one its recipe states (it was not kept: a wrong model is worse than none), or the
+    file cannot be read as the format it should have."""
 
     code = "LF0502"
 
