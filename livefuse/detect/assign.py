@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from livefuse.detect.yunet import box_iou
+from livefuse.detect.boxes import box_iou
 from livefuse.frame import F32
 
 IMPOSSIBLE = 1e6

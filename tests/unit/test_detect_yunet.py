@@ -9,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from livefuse.detect.yunet import STRIDES, YuNet, box_iou, decode, network_size, nms
+from livefuse.detect.boxes import box_iou, nms
+from livefuse.detect.network import STRIDES
+from livefuse.detect.view import network_size
+from livefuse.detect.yunet import YuNet, decode
 from livefuse.device.base import Lane
 from livefuse.device.cpu import CpuBackend
 from livefuse.errors import EngineFailed
@@ -32,7 +35,7 @@ def test_decode_follows_the_contract_of_the_model() -> None:
     outputs["cls_16"][0, cell], outputs["obj_16"][0, cell] = 0.81, 1.0
     outputs["bbox_16"][0, cell] = [0.5, -0.25, np.log(2), np.log(3)]
     outputs["kps_16"][0, cell] = np.arange(10) / 10
-    boxes, scores, points = decode(outputs, 96, 0.6)
+    boxes, scores, points = decode(outputs, (64, 96), 0.6)
     assert scores == pytest.approx([0.9])
     centre, half = np.array([3.5, 1.75]) * 16, np.array([16, 24])
     np.testing.assert_allclose(boxes.reshape(2, 2), [centre - half, centre + half], rtol=1e-5)
@@ -43,8 +46,8 @@ def test_decode_keeps_all_strides_and_nothing_below_the_threshold() -> None:
     outputs = tensors(64, 64)
     for stride, likelihood in zip(STRIDES, (0.25, 0.49, 1.0), strict=True):
         outputs[f"cls_{stride}"][0, 0], outputs[f"obj_{stride}"][0, 0] = likelihood, 1.0
-    assert sorted(decode(outputs, 64, 0.6)[1].tolist()) == pytest.approx([0.7, 1.0])
-    assert [len(part) for part in decode(outputs, 64, 1.01)] == [0, 0, 0]
+    assert sorted(decode(outputs, (64, 64), 0.6)[1].tolist()) == pytest.approx([0.7, 1.0])
+    assert [len(part) for part in decode(outputs, (64, 64), 1.01)] == [0, 0, 0]
 
 
 def test_nms_keeps_the_best_of_overlapping_boxes_and_chains_do_not_spread() -> None:
