@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from livefuse.errors import ModelMissing, RecipeInvalid
 from livefuse.paths import Paths
+from livefuse.weights.rules import broken_rule
 
 Kind = Literal["detector", "landmarker", "recogniser", "converter", "matte", "swapper", "enhancer"]
 Decode = Literal[
@@ -24,6 +25,8 @@ Role = Literal[
 Template = Literal[
     "arcface_112_v1", "arcface_112_v2", "arcface_128", "dfl_whole_face", "ffhq_512", "mtcnn_512", "styleganex_384"
 ]
+HashFrom = Literal["file", "second-hand", "unknown"]
+"""file: hashed by whoever wrote the recipe; second-hand: somebody else's word."""
 Triple = tuple[float, float, float]
 PlainName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
@@ -44,7 +47,10 @@ class _Table(BaseModel):
 
 
 class Tensor(_Table):
-    """A named input or output of the graph; a string in the shape is a dynamic axis."""
+    """A named input or output of the graph; a string in the shape is a dynamic axis.
+
+    The name `#0` is the first one whatever the file calls it, `#1` the second: `bind.bound` finds out.
+    """
 
     name: str = Field(min_length=1)
     shape: tuple[int | str, ...]
@@ -101,8 +107,8 @@ class Recipe(_Table):
     file: PlainName
     urls: tuple[Address, ...] = ()
     sha256: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
-    bytes: int | None = Field(None, gt=0)
-    hash_from: Literal["file", "second-hand", "unknown"] = Field("file", description="who has seen the sha256")
+    bytes: int | None = Field(None, gt=0, description="what the file must have; unknown is allowed, as for sha256")
+    hash_from: HashFrom = Field("file", description="who has seen the sha256")
     licence: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+ ()-]*$")]
     licence_url: Address
     non_commercial: bool
@@ -123,10 +129,24 @@ class Recipe(_Table):
     )
 
     @model_validator(mode="after")
-    def _aligned_models_have_a_template(self) -> Recipe:
-        if self.kind in ("recogniser", "swapper") and (self.template is None or self.crop_px is None):
-            raise ValueError(f"a {self.kind} needs `template` and `crop_px`")
+    def _consistent(self) -> Recipe:
+        broken = broken_rule(self)
+        if broken:
+            raise ValueError(broken)
         return self
+
+    @property
+    def fetchable(self) -> bool:
+        """Whether anybody serves the file; otherwise it is the user's to add, or the recipe stands for a family."""
+        return bool(self.urls)
+
+    def input(self, role: Role) -> str | None:
+        """The name of the input of that role."""
+        return next((tensor.name for tensor in self.inputs if tensor.role == role), None)
+
+    def output(self, role: Role) -> str | None:
+        """The name of the output of that role."""
+        return next((tensor.name for tensor in self.outputs if tensor.role == role), None)
 
 
 def builtin_folder() -> Path:
