@@ -70,6 +70,7 @@ class TrackConfig(Section):
     )
     index: int = Field(0, ge=0, description='which face counted from the left, for `faces = "index"`')
     like: str = Field("", description='reference photo of the person to swap, for `faces = "like"`')
+    recogniser: str = Field("mobilefacenet", description="recipe that tells people apart, for `like` and the cast")
     likeness: Fraction01 = Field(0.4, description="least cosine to a reference photo")
     most: int = Field(8, ge=1, le=64, description="most faces swapped at once")
     min_px: int = Field(0, ge=0, description="faces less high than this are not swapped, px")
@@ -88,9 +89,6 @@ class SwapConfig(Section):
     """Replacing the face."""
 
     model: str = Field("mesh", description="recipe of the swapper; `mesh` needs no learned weights")
-    recogniser: str = Field(
-        "", description="recipe that compares faces and embeds photos; empty takes what the swapper needs"
-    )
     morph: Fraction01 = Field(1.0, description="how far a DFM model that can morph goes to its identity")
     keep_mouth: bool = Field(True, description="keep the target's own mouth interior")
     keep_eyes: bool = Field(False, description="keep the target's own eyes")

@@ -125,7 +125,8 @@ class Crop:
     Shapes: image (h, w, 3) uint8 RGB in lane memory; to_crop (2, 3) float32, frame px -> crop px; points (5, 2) and
     landmarks (66, 2; no rows where no landmarker runs) in crop px; mask (h, w) uint8, opacity with which the crop is
     pasted, None until a swapper sets it. `swapped` is True once a swapper has replaced the face; the privacy guard reads
-    it. `fine` is the swapped image as float32 0..255 where a profile works with it; `role` says which identity is worn.
+    it. `fine` and `weight` are the swapped image as float32 0..255 and the mask as float32 0..1 where a profile works with
+    them; `role` says which identity is worn.
     """
 
     track: int
@@ -137,6 +138,7 @@ class Crop:
     swapped: bool = False
     fine: F32 | None = None
     role: int = 0
+    weight: F32 | None = None
 
 
 Crops: TypeAlias = list[Crop]

@@ -14,7 +14,7 @@ from livefuse.mailbox import Closed, Mailbox
 from livefuse.pipeline import InFlight, Pipeline
 from livefuse.retire import Retire
 from livefuse.stats import Stats
-from livefuse.swap.identity import Identity
+from livefuse.swap.base import Look
 
 Command = Callable[["PipelineLoop"], None]
 
@@ -31,7 +31,7 @@ class PipelineLoop(threading.Thread):
         inbox: Mailbox[Captured],
         pipeline: Pipeline,
         retire: Retire,
-        identity: Identity | None,
+        look: Look,
         clock: Clock,
         stats: Stats,
         *,
@@ -39,7 +39,7 @@ class PipelineLoop(threading.Thread):
         on_end: Callable[[], None],
     ) -> None:
         super().__init__(name="livefuse-pipeline", daemon=True)
-        self.pipeline, self.identity = pipeline, identity
+        self.pipeline, self.look = pipeline, look
         self.error: Exception | None = None
         self.finished = threading.Event()
         self.lanes = (Lane(0), Lane(1))
@@ -88,7 +88,7 @@ class PipelineLoop(threading.Thread):
         """The frame in flight leaves. Its faces are found first, so that the one that follows can start on them."""
         leaving, self._waiting = self._waiting, following
         if leaving is not None:
-            self.pipeline.find(leaving, self.identity)
+            self.pipeline.find(leaving, self.look)
         if following is not None:
             self.pipeline.follow(following)
         if leaving is not None:

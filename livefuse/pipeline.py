@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from livefuse.align.cut import Cut
 from livefuse.clock import Clock, LatencyTrace
 from livefuse.composite.privacy import Verdict
 from livefuse.composite.stage import Bitmap, Composite
 from livefuse.device.base import Backend, Lane, Picture
 from livefuse.errors import StageFailed
 from livefuse.frame import Crops, Faces, HostFrame
-from livefuse.swap.identity import Identity
+from livefuse.swap.base import Look
 
 log = logging.getLogger("livefuse")
 
@@ -38,11 +39,7 @@ class AlignStage(Protocol):
         """Start on what needs no detection: the faces of the frame before."""
         ...
 
-    def __call__(self, lane: Lane, picture: Picture, faces: Faces, t_ns: int) -> Crops: ...
-
-
-class SwapStage(Protocol):
-    def __call__(self, lane: Lane, crops: Crops, identity: Identity, t_ns: int) -> Crops: ...
+    def __call__(self, lane: Lane, picture: Picture, faces: Faces, t_ns: int, cut: Cut) -> Crops: ...
 
 
 @dataclass(slots=True)
@@ -73,12 +70,11 @@ class Pipeline:
         backend: Backend,
         detect: DetectStage,
         align: AlignStage,
-        swap: SwapStage,
         composite: Composite,
         clock: Clock,
         marks: Callable[[], list[Bitmap]],
     ) -> None:
-        self.backend, self.detect, self.align, self.swap, self.composite = backend, detect, align, swap, composite
+        self.backend, self.detect, self.align, self.composite = backend, detect, align, composite
         self._clock, self._marks = clock, marks
         self._in_a_row: Counter[str] = Counter()
 
@@ -96,22 +92,23 @@ class Pipeline:
         with self._covered(flight, "follow"):
             self.align.begin(flight.lane, flight.picture)
 
-    def find(self, flight: InFlight, identity: Identity | None) -> None:
+    def find(self, flight: InFlight, look: Look) -> None:
+        """The look that a frame is found with is the one that it wears: crops are cut as its swapper wants them."""
         lane, t_ns = flight.lane, flight.frame.pts_ns
         self._stamp(flight, "overlap")
         with self._covered(flight, "detect"):
             flight.faces = self.detect(lane, flight.picture, t_ns)
         with self._covered(flight, "align"):
-            flight.crops = self.align(lane, flight.picture, flight.faces, t_ns)
-        lane.enqueue(lambda: self._render(flight, identity))
+            flight.crops = self.align(lane, flight.picture, flight.faces, t_ns, look.swapper.cut)
+        lane.enqueue(lambda: self._render(flight, look))
 
-    def _render(self, flight: InFlight, identity: Identity | None) -> None:
+    def _render(self, flight: InFlight, look: Look) -> None:
         self._stamp(flight, "lane")
-        if identity is not None:
+        if flight.crops and any(identity is not None for identity in look.identities):
             with self._covered(flight, "swap"):
-                flight.crops = self.swap(flight.lane, flight.crops, identity, flight.frame.pts_ns)
-        lane, picture = flight.lane, flight.picture
-        flight.verdict = self.composite(lane, picture, flight.faces, flight.crops, failed=flight.failed)
+                flight.crops = look.swapper(flight.lane, flight.crops, look.identities, flight.frame.pts_ns)
+        lane, picture, paste = flight.lane, flight.picture, look.swapper.paste
+        flight.verdict = self.composite(lane, picture, flight.faces, flight.crops, paste, failed=flight.failed)
         self.composite.mark(lane, picture, self._marks())
         self._stamp(flight, "composite")
 

@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from livefuse.capture import Capture, Captured
 from livefuse.clock import Clock, MonotonicClock
+from livefuse.changes import Changes, Running
 from livefuse.composite.marks import Marks
-from livefuse.config import Config, IdentityConfig
+from livefuse.config import Config
 from livefuse.environment import environment
 from livefuse.errors import EmptySource, Interrupted, SessionError
 from livefuse.loop import PipelineLoop
@@ -41,7 +42,7 @@ class _Threads:
     sinks: list[SinkWorker]
 
 
-class Session:
+class Session(Changes):
     """One source, one pipeline, any number of sinks.
 
     `every_frame` is for files: nothing is dropped or paced, and if anything fails, outputs are given up. Otherwise the
@@ -59,7 +60,7 @@ class Session:
         clock: Clock | None = None,
         every_frame: bool = False,
     ) -> None:
-        self.config = config
+        super().__init__(config)
         self.state: State = "new"
         self.clock = clock or MonotonicClock()
         self._source, self._given_sinks, self._stages = source, sinks, stages
@@ -112,36 +113,6 @@ class Session:
         """Frames per second over the last two seconds."""
         return self._stats.fps(self.clock.now_ns())
 
-    def change_identity(self, identity: IdentityConfig) -> None:
-        """Put another face on, between two frames. Loads it on the calling thread. Raises: IdentityError."""
-        stages, threads = self._running()
-        loaded = stages.load_identity(identity)
-
-        def swap(loop: PipelineLoop) -> None:
-            loop.identity = loaded
-
-        threads.loop.between_frames(swap)
-
-    def change_privacy(self, mode: Literal["closed", "open"]) -> None:
-        """Takes effect before the next frame."""
-        stages, threads = self._running()
-        privacy = self.config.privacy.model_copy(update={"mode": mode})
-
-        def change(_: PipelineLoop) -> None:
-            stages.composite.privacy = privacy
-
-        threads.loop.between_frames(change)
-
-    def change_overlay(self, enabled: bool) -> None:
-        """Show or hide the latency overlay."""
-        _, threads = self._running()
-        threads.loop.between_frames(lambda _: self._marks.show(enabled))
-
-    def _running(self) -> tuple[Stages, _Threads]:
-        if self._stages is None or self._threads is None:
-            raise SessionError(f"the session is {self.state}, not running", hint="start it first")
-        return self._stages, self._threads
-
     def _open(self) -> None:
         from livefuse.composite.slate import slate
         from livefuse.sinks import open_sink
@@ -154,17 +125,18 @@ class Session:
         sinks = self._given_sinks or [open_sink(url, config.output) for url in config.sinks]
         names = _unique([sink.name for sink in sinks])
         self._stats = Stats(names[0])
-        self._marks = Marks(self._stats, stream, config, self.clock)
-        self._stages = stages = self._stages or build_stages(config, self.clock, self._marks)
-        identity = stages.load_identity(config.identity) if config.identity.photo else None
-        if identity is None and config.privacy.mode == "closed" and config.backend != "null":
+        marks = Marks(self._stats, stream, config, self.clock)
+        self._stages = stages = self._stages or build_stages(config, self.clock, marks)
+        look = stages.look(config)
+        bare = all(identity is None for identity in look.identities)
+        if bare and config.privacy.mode == "closed" and config.backend != "null":
             log.warning("no face to put on (--face): with privacy closed, every picture leaves covered")
         workers = [self._worker(sink, name, stream) for sink, name in zip(sinks, names, strict=True)]
         inbox: Mailbox[Captured] = Every() if self._every else Latest()
         cover = slate(info.format, info.height, info.width, info.colour, "camera paused", config.privacy.slate or None)
         retire = Retire(config.privacy, stages.pipeline, workers, cover, self.clock, self._stats)
         loop = PipelineLoop(
-            inbox, stages.pipeline, retire, identity, self.clock, self._stats,
+            inbox, stages.pipeline, retire, look, self.clock, self._stats,
             live=None if self._every else config.live, on_end=self._tell,
         )  # fmt: skip
         capture = Capture(
@@ -172,6 +144,7 @@ class Session:
             realtime=not self._every, seconds=config.seconds, reopen=self._open_source,
         )  # fmt: skip
         self._threads = _Threads(capture, loop, workers)
+        self._running = Running(stages, loop, marks)
         self._start(self._threads)
 
     def _start(self, threads: _Threads) -> None:

@@ -2,113 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from livefuse.align.cut import Cut, RegionCut
 from livefuse.align.known import KnownLandmarks
-from livefuse.align.openseeface import OpenSeeFace
-from livefuse.align.stage import Align, Landmarker
+from livefuse.align.make import fixed_axes, make_landmarker
+from livefuse.align.stage import Align, AlignByPoints
 from livefuse.clock import Clock
 from livefuse.composite.stage import Bitmap, Composite
-from livefuse.config import Config, IdentityConfig
+from livefuse.config import Config
 from livefuse.detect.known import KnownFaces
+from livefuse.detect.make import make_detector
 from livefuse.detect.stage import Detect, Detector
 from livefuse.detect.track import Tracker
-from livefuse.detect.yunet import YuNet
 from livefuse.device.base import Backend, Lane, Picture
 from livefuse.device.cpu import CpuBackend
 from livefuse.device.null import NullBackend
+from livefuse.engines import Engines
 from livefuse.errors import BadValue
-from livefuse.frame import F32, U8, Crops, Faces, HostFrame
-from livefuse.paths import Paths
-from livefuse.pipeline import Pipeline
-from livefuse.runtime.ort import OrtEngine
-from livefuse.swap.identity import FaceFinder, Identity, load_identity
-from livefuse.swap.mesh.swapper import MeshSwapper
-from livefuse.weights.store import ModelStore
+from livefuse.frame import F32, U8, Crop, Crops, Faces
+from livefuse.pipeline import AlignStage, Pipeline
+from livefuse.swap.base import Look
+from livefuse.swap.identity import FaceFinder, Identity
+from livefuse.wardrobe import Wardrobe
 
-LANDMARKER = "openseeface_lm0"
-
-# Photos get a finer search than video: it happens once, and the face may be small in an 8K picture.
-_PHOTO_SEARCH_PX = (640, 1280)
-_PHOTO_THRESHOLD = 0.6
-
-
-class PhotoSearch:
-    """Faces with landmarks in one picture, for identity photos."""
-
-    def __init__(self, backend: Backend, detector: OrtEngine, landmarker: OpenSeeFace) -> None:
-        self._backend, self._landmarker = backend, landmarker
-        self._detectors = [YuNet(detector, backend, size_px=px, threshold=_PHOTO_THRESHOLD) for px in _PHOTO_SEARCH_PX]
-
-    def __call__(self, rgb: U8) -> list[tuple[F32, F32, F32]]:
-        lane = Lane(0)
-        picture = self._backend.upload(lane, HostFrame((rgb,), "rgb24", rgb.shape[1], rgb.shape[0]))
-        faces = Faces.none()
-        for detector in self._detectors:
-            faces = detector(lane, picture)
-            if len(faces):
-                break
-        if not len(faces):
-            return []
-        landmarks, _ = self._landmarker(lane, picture, faces.points, None)
-        return [(faces.boxes[i], faces.points[i], landmarks[i]) for i in range(len(faces))]
+KNOWN, NO_LANDMARKS = "known", "none"
 
 
 @dataclass(slots=True)
 class Stages:
-    """What a session runs on."""
+    """What a session runs on. `look` loads what a configuration puts on whom; `choice` what it needs to choose faces, and
+    what it returns puts the new choice into force: between two frames."""
 
     pipeline: Pipeline
     composite: Composite
-    load_identity: Callable[[IdentityConfig], Identity]
+    look: Callable[[Config], Look]
+    choice: Callable[[Config], Callable[[], None]]
 
 
 def build_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]) -> Stages:
     """Raises: ModelMissing, DownloadFailed, EngineFailed, BadValue."""
     if config.backend == "null":
         return _null_stages(config, clock, marks)
-    if config.swap.model != "mesh":
-        raise BadValue(f"swap.model = {config.swap.model!r}: no such swapper", hint="known swappers: mesh")
-    backend = CpuBackend()
-    detector, landmarker, find = _known(config) if config.detect.model == "known" else _learned(config, backend)
+    backend, engines = CpuBackend(), Engines(config)
+    detector, align = _known(config) if config.detect.model == KNOWN else _learned(config, backend, engines)
     composite = Composite(backend, config.privacy)
-    swapper = MeshSwapper(config.swap, fade_in=config.privacy.mode == "open")
-    pipeline = Pipeline(
+    detect = Detect(detector, Tracker(config.track, config.detect), config.detect.every)
+    wardrobe = Wardrobe(backend, engines, _finder(config, backend, engines))
+    return Stages(Pipeline(backend, detect, align, composite, clock, marks), composite, wardrobe.look)
+
+
+def _learned(config: Config, backend: Backend, engines: Engines) -> tuple[Detector, AlignStage]:
+    detect = config.detect
+    found = engines.recipe(detect.model, "detector", "detect.model", also=[KNOWN])
+    placed = None
+    if config.align.model != NO_LANDMARKS:
+        placed = engines.recipe(config.align.model, "landmarker", "align.model", also=[NO_LANDMARKS])
+    engines.require([recipe for recipe in (found, placed) if recipe is not None])
+    detector = make_detector(
+        found,
+        engines.load(found),
         backend,
-        Detect(detector, Tracker(config.track, config.detect), config.detect.every),
-        Align(landmarker, backend, config.track),
-        swapper,
-        composite,
-        clock,
-        marks,
+        size_px=detect.size,
+        threshold=detect.threshold,
+        max_faces=detect.max_faces,
     )
-    folder = Paths.default().identities
-
-    def identity(wanted: IdentityConfig) -> Identity:
-        loaded = load_identity(wanted, find, folder)
-        swapper.prepare(loaded)  # here and now, on the caller's thread: the frame that first shows it pays nothing
-        return loaded
-
-    return Stages(pipeline, composite, identity)
+    if placed is None:
+        return detector, AlignByPoints()
+    engine = engines.load(placed, fixed=fixed_axes(placed))
+    return detector, Align(make_landmarker(placed, engine, backend), config.track)
 
 
-def _learned(config: Config, backend: Backend) -> tuple[Detector, Landmarker, FaceFinder]:
-    detect, store = config.detect, ModelStore.default()
-    if store.recipe(detect.model).kind != "detector":
-        known = ", ".join(name for name, recipe in sorted(store.recipes.items()) if recipe.kind == "detector")
-        raise BadValue(f"detect.model = {detect.model!r} is no detector", hint=f"detectors: {known}, known")
-    found = store.ensure([detect.model, LANDMARKER], auto_pull=config.auto_pull)
-    engine = OrtEngine(found[0], threads=config.runtime.threads)
-    landmark_engine = OrtEngine(found[1], threads=config.runtime.threads, fixed={"batch_size": 1})
-    detector = YuNet(engine, backend, size_px=detect.size, threshold=detect.threshold, max_faces=detect.max_faces)
-    landmarker = OpenSeeFace(landmark_engine, backend)
-    return detector, landmarker, PhotoSearch(backend, engine, landmarker)
-
-
-def _known(config: Config) -> tuple[Detector, Landmarker, FaceFinder]:
+def _known(config: Config) -> tuple[Detector, AlignStage]:
     """For synthetic pictures: no model at all."""
+    return KnownFaces(), Align(KnownLandmarks(), config.track)
+
+
+def _finder(config: Config, backend: Backend, engines: Engines) -> FaceFinder:
+    """Looks at photos with models of its own, loaded when the first photo comes."""
+    if config.detect.model != KNOWN:
+        from livefuse.photos import photo_finder
+
+        return photo_finder(config, backend, engines)
 
     def find(rgb: U8) -> list[tuple[F32, F32, F32]]:
         raise BadValue(
@@ -116,7 +92,7 @@ def _known(config: Config) -> tuple[Detector, Landmarker, FaceFinder]:
             hint="use --face synthetic:SEED, or detect.model = 'yunet'",
         )
 
-    return KnownFaces(), KnownLandmarks(), find
+    return find
 
 
 class _NoFaces:
@@ -129,19 +105,25 @@ class _NoFaces:
 class _NoCrops:
     def begin(self, lane: Lane, picture: Picture) -> None: ...
 
-    def __call__(self, lane: Lane, picture: Picture, faces: Faces, t_ns: int) -> Crops:
+    def __call__(self, lane: Lane, picture: Picture, faces: Faces, t_ns: int, cut: Cut) -> Crops:
         return []
+
+
+class _NoSwap:
+    def __init__(self, backend: Backend) -> None:
+        self.cut = RegionCut(backend)
+
+    def prepare(self, identity: Identity) -> None: ...
+
+    def __call__(self, lane: Lane, crops: Crops, identities: Sequence[Identity | None], t_ns: int) -> Crops:
+        return crops
+
+    def paste(self, lane: Lane, picture: Picture, crop: Crop) -> None: ...
 
 
 def _null_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]) -> Stages:
     """A session without pixels: sources, threads, mailboxes and sinks are real, nothing is found or swapped."""
     backend = NullBackend()
     composite = Composite(backend, config.privacy)
-
-    def swap(lane: Lane, crops: Crops, identity: Identity, t_ns: int) -> Crops:
-        return crops
-
-    def identity(wanted: IdentityConfig) -> Any:
-        return None
-
-    return Stages(Pipeline(backend, _NoFaces(), _NoCrops(), swap, composite, clock, marks), composite, identity)
+    look = Look(_NoSwap(backend))
+    return Stages(Pipeline(backend, _NoFaces(), _NoCrops(), composite, clock, marks), composite, lambda _: look)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
 
+from livefuse.align.cut import Cut, RegionCut
 from livefuse.device.base import Lane, Picture
+from livefuse.device.cpu import CpuBackend
 from livefuse.errors import SinkLost, SourceLost
 from livefuse.frame import Colour, Crop, Crops, Faces, HostFrame, blank_frame
 from livefuse.sinks.base import StreamInfo
 from livefuse.source.base import SourceInfo
+from livefuse.swap.base import Look, worn
+from livefuse.swap.consent import ConsentRecord
+from livefuse.swap.identity import Identity
 
 HEIGHT, WIDTH = 48, 64
 PERIOD_NS = 10_000_000
@@ -115,7 +120,7 @@ class FakeAlign:
     def begin(self, lane: Lane, picture: Picture) -> None:
         self._frame += 1
 
-    def __call__(self, lane: Lane, picture: Picture, faces: Faces, t_ns: int) -> Crops:
+    def __call__(self, lane: Lane, picture: Picture, faces: Faces, t_ns: int, cut: Cut) -> Crops:
         if self._fails_on(self._frame):
             raise RuntimeError(f"align failed on frame {self._frame}")
         points = np.zeros((66, 2), np.float32)
@@ -124,13 +129,31 @@ class FakeAlign:
         return [Crop(1, image, np.eye(2, 3, dtype=np.float32), points[:5], points) for _ in range(len(faces))]
 
 
-def fake_swap(lane: Lane, crops: Crops, identity: object, t_ns: int) -> Crops:
-    """A grey face over everything but the corner where `a_frame` keeps its index; a number as identity is its grey."""
-    for crop in crops:
-        if isinstance(identity, int):
-            crop.image.fill(identity)
-        crop.mask = lane.buffer("mask", (HEIGHT, WIDTH))
-        crop.mask.fill(255)
-        crop.mask[:4, :4] = 0
-        crop.swapped = True
-    return crops
+class FakeSwapper:
+    """A face of one grey over everything but the corner where `a_frame` keeps its index."""
+
+    def __init__(self, grey: int = 200) -> None:
+        self.grey, self._backend = grey, CpuBackend()
+        self.cut = RegionCut(self._backend)
+
+    def prepare(self, identity: Identity) -> None: ...
+
+    def __call__(self, lane: Lane, crops: Crops, identities: Sequence[Identity | None], t_ns: int) -> Crops:
+        for crop, _ in worn(crops, identities):
+            crop.image.fill(self.grey)
+            crop.mask = lane.buffer("mask", (HEIGHT, WIDTH))
+            crop.mask.fill(255)
+            crop.mask[:4, :4] = 0
+            crop.swapped = True
+        return crops
+
+    def paste(self, lane: Lane, picture: Picture, crop: Crop) -> None:
+        assert crop.mask is not None
+        self._backend.paste(lane, picture, crop.image, crop.mask, crop.to_crop)
+
+
+def fake_look(grey: int = 200) -> Look:
+    """A look that somebody wears."""
+    nobody = np.empty((0, 2), np.float32)
+    record = ConsentRecord("test", "2026-01-01T00:00:00+00:00", "synthetic", "0" * 64, "0")
+    return Look(FakeSwapper(grey), (Identity("nobody", np.empty((0, 0, 3), np.uint8), nobody, nobody, record, "0" * 64),))

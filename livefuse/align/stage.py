@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from livefuse.align.region import face_region
+from livefuse.align.cut import Cut, Face
 from livefuse.align.smooth import Smoother
-from livefuse.align.templates import five_points, transform_points
+from livefuse.align.templates import five_points
 from livefuse.config import TrackConfig
-from livefuse.device.base import Backend, Lane, Picture
-from livefuse.frame import F32, Crop, Crops, Faces
+from livefuse.device.base import Lane, Picture
+from livefuse.errors import DegenerateFace
+from livefuse.frame import F32, Crops, Faces
 
 _ACCEPT, _REFUSE = 0.50, 0.40
 """Mean confidence of landmarks. Measured: faces 0.7 to 0.87, small or turned ones from 0.45; no face 0.37 (median)."""
@@ -26,6 +28,7 @@ while the other was not strong; faces that are worth swapping pass in some frame
 _MIN_RUN_FRAMES = 5
 _AGREE = 0.6  # eye distances that the previous landmarks may be off the tracker's points
 _FORGET_FRAMES = 30
+_NO_LANDMARKS = np.empty((0, 2), np.float32)
 
 
 class Landmarker(Protocol):
@@ -70,7 +73,7 @@ class _Ahead:
 
 
 class Align:
-    """Gives each chosen face its landmarks and cuts its region out of the frame.
+    """Gives each chosen face its landmarks and has it cut out of the frame.
 
     A followed face is framed by its own landmarks in the frame before, not by the detector. So `begin` starts the network
     on them while the detector runs; the result is used where the detector then agrees, which
@@ -78,8 +81,8 @@ class Align:
     A face whose landmarks say that it is none gets no crop: what happens to it then is the privacy cover's matter.
     """
 
-    def __init__(self, landmarker: Landmarker, backend: Backend, track: TrackConfig) -> None:
-        self._landmarker, self._backend = landmarker, backend
+    def __init__(self, landmarker: Landmarker, track: TrackConfig) -> None:
+        self._landmarker = landmarker
         self._smoother = Smoother() if track.smooth else None
         self._memory: dict[int, _Memory] = {}
         self._ahead: _Ahead | None = None
@@ -102,7 +105,7 @@ class Align:
         landmarks, confidence = ahead.placed()
         return {track: (landmarks[i], confidence[i]) for i, track in enumerate(ahead.tracks)}
 
-    def __call__(self, lane: Lane, picture: Picture, faces: Faces, t_ns: int) -> Crops:
+    def __call__(self, lane: Lane, picture: Picture, faces: Faces, t_ns: int, cut: Cut) -> Crops:
         ahead = self._settle()
         chosen = np.flatnonzero(faces.chosen)
         self._forget()
@@ -111,14 +114,14 @@ class Align:
         ids = [int(i) for i in faces.ids[chosen]]
         points = faces.points[chosen]
         landmarks, confidence = self._place(lane, picture, ids, points, ahead)
-        crops: Crops = []
+        wanted = []
         for i, track in enumerate(ids):
             # A track that the detector does not see now may be about to end: it does not begin a face.
             score = float(faces.scores[chosen[i]]) if faces.missed[chosen[i]] == 0 else 0.0
             steady = self._follow(track, landmarks[i], confidence[i], score, t_ns)
             if steady is not None:
-                crops.append(self._cut(lane, picture, track, steady, len(crops)))
-        return crops
+                wanted.append(Face(track, points[i], steady, int(faces.roles[chosen[i]])))
+        return cut_all(lane, picture, wanted, cut)
 
     def _place(
         self,
@@ -172,12 +175,28 @@ class Align:
         if self._smoother is not None:
             self._smoother.keep(self._memory)
 
-    def _cut(self, lane: Lane, picture: Picture, track: int, landmarks: F32, index: int) -> Crop:
-        to_crop, (height, width) = face_region(landmarks, picture.width, picture.height)
-        image = lane.buffer(f"crop.{index}", (height, width, 3))
-        self._backend.warp(lane, picture, to_crop, image)
-        inside = transform_points(to_crop, landmarks)
-        return Crop(track, image, to_crop, five_points(inside), inside)
+
+class AlignByPoints:
+    """For swappers that need no landmarks: faces are cut by the detector's five points."""
+
+    def begin(self, lane: Lane, picture: Picture) -> None:
+        """Nothing to do ahead."""
+
+    def __call__(self, lane: Lane, picture: Picture, faces: Faces, t_ns: int, cut: Cut) -> Crops:
+        wanted = [
+            Face(int(faces.ids[i]), faces.points[i], _NO_LANDMARKS, int(faces.roles[i]))
+            for i in np.flatnonzero(faces.chosen)
+        ]
+        return cut_all(lane, picture, wanted, cut)
+
+
+def cut_all(lane: Lane, picture: Picture, faces: Sequence[Face], cut: Cut) -> Crops:
+    """A crop for each face, but for those whose points coincide: the privacy cover takes care of them."""
+    crops: Crops = []
+    for face in faces:
+        with suppress(DegenerateFace):
+            crops.append(cut(lane, picture, face, len(crops)))
+    return crops
 
 
 def agrees(landmarks: F32, points: npt.NDArray[np.float32]) -> bool:

@@ -17,10 +17,14 @@ _MARGIN = 1 / 60
 
 
 class Marks:
-    """Bitmaps for one session. The overlay is drawn afresh four times a second: nobody reads faster."""
+    """Bitmaps for one session. The overlay is drawn afresh four times a second: nobody reads faster.
+
+    `config` is what the overlay names; a session replaces it when it changes.
+    """
 
     def __init__(self, stats: Stats, info: StreamInfo, config: Config, clock: Clock) -> None:
-        self._stats, self._info, self._config, self._clock = stats, info, config, clock
+        self._stats, self._info, self._clock = stats, info, clock
+        self.config = config
         self._overlay = Overlay(info.height, info.width) if config.overlay.enabled else None
         if self._overlay is not None:
             self._overlay.render(OverlayView())  # loads the font now, not on the first frame
@@ -62,8 +66,8 @@ class Marks:
             drops=glance.drops,
             width=info.width,
             height=info.height,
-            backend=self._config.backend if self._config.backend != "auto" else "cpu",
-            swapper=self._config.swap.model,
-            privacy=self._config.privacy.mode,
+            backend=self.config.backend if self.config.backend != "auto" else "cpu",
+            swapper=self.config.swap.model,
+            privacy=self.config.privacy.mode,
             faces=glance.faces,
         )

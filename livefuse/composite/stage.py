@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from livefuse.composite.privacy import Decision, Verdict, decide
 from livefuse.config import PrivacyConfig
 from livefuse.device.base import Backend, Lane, Picture
-from livefuse.frame import U8, Crops, Faces
+from livefuse.frame import U8, Crop, Crops, Faces
 
 # So few values per head, or per picture with a head filling it, tell nobody apart; they still show that somebody is there.
 _FACE_CELLS = 6
@@ -13,6 +15,8 @@ _PICTURE_CELLS = 12
 
 Bitmap = tuple[U8, int, int]
 """RGBA and the place of its top-left corner."""
+
+Paste = Callable[[Lane, Picture, Crop], None]
 
 
 class Composite:
@@ -22,13 +26,16 @@ class Composite:
         self._backend = backend
         self.privacy = privacy
 
-    def __call__(self, lane: Lane, picture: Picture, faces: Faces, crops: Crops, *, failed: bool) -> Verdict:
+    def __call__(
+        self, lane: Lane, picture: Picture, faces: Faces, crops: Crops, paste: Paste, *, failed: bool
+    ) -> Verdict:
+        """`paste` is how the crops' swapper puts them back."""
         decision = decide(self.privacy, faces, crops, failed=failed)
         self._cover(lane, picture, decision)
         if not decision.whole:
             for crop in crops:
                 if crop.swapped and crop.mask is not None:
-                    self._backend.paste(lane, picture, crop.image, crop.mask, crop.to_crop)
+                    paste(lane, picture, crop)
         return decision.verdict
 
     def mark(self, lane: Lane, picture: Picture, bitmaps: list[Bitmap]) -> None:

@@ -98,8 +98,8 @@ class Backend(Protocol):
         ...
 
     def letterbox(self, lane: Lane, picture: Picture, out: U8) -> Letterbox:
-        """Shrink the whole picture into `out` (h, w, 3) uint8 RGB by area averages, top-left, the rest black; never
-        enlarges. Edges of a box map by the scale alone, pixel centres by `net + 0.5 = (frame + 0.5) * scale`."""
+        """Shrink the whole picture into `out` (h, w, 3) uint8 RGB, top-left, the rest black; never enlarges. Pixels are
+        area averages, beyond eightfold from 16 samples each. Edges of a box map by the scale alone, pixel centres by `net + 0.5 = (frame + 0.5) * scale`."""
         ...
 
     def warp(self, lane: Lane, picture: Picture, to_crop: F32, out: U8) -> None:

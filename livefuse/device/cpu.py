@@ -15,6 +15,7 @@ from livefuse.device.planes import (
     clamped,
     copy_in,
     copy_out,
+    glance,
     integer_shift,
     inverted,
     read_yuv,
@@ -52,11 +53,11 @@ class CpuBackend:
         w, h = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
         out[h:], out[:h, w:] = 0, 0
         if picture.format == "rgb24":
-            shrink(lane, picture.planes[0], out[:h, :w])
+            glance(lane, picture.planes[0], out[:h, :w])
             return Letterbox(scale)
         small = tuple(lane.buffer(f"letterbox.{name}", (h, w)) for name in "yuv")
         for plane, reduced_plane in zip((picture.planes[0], *chroma(picture)), small, strict=True):
-            shrink(lane, plane, reduced_plane)
+            glance(lane, plane, reduced_plane)
         to_rgb(lane, picture, (small[0], small[1], small[2]), out[:h, :w])
         return Letterbox(scale)
 

@@ -16,6 +16,7 @@ from livefuse.device.colour import to_rgb_map
 from livefuse.frame import F32, U8, HostFrame
 
 _SHIFT_TOLERANCE_PX = 1e-4
+_SAMPLED = 8
 Affine = npt.NDArray[np.float64]
 
 
@@ -78,6 +79,18 @@ def shrink(lane: Lane, plane: U8, out: U8) -> None:
         level += 1
     flag = cv2.INTER_AREA if h >= 2 * height and w >= 2 * width else cv2.INTER_LINEAR
     cv2.resize(plane, (width, height), dst=out, interpolation=flag)
+
+
+def glance(lane: Lane, plane: U8, out: U8) -> None:
+    """Resize a plane into `out` for a look at the whole. Beyond eightfold 16 samples stand for each pixel's average: reading
+    every pixel of a 4K picture costs more than the network that looks at the result."""
+    (h, w), (height, width) = plane.shape[:2], out.shape[:2]
+    if h <= _SAMPLED * height or w <= _SAMPLED * width:
+        shrink(lane, plane, out)
+        return
+    double = lane.buffer("glance.double", (2 * height, 2 * width, *plane.shape[2:]))
+    cv2.resize(plane, (2 * width, 2 * height), dst=double, interpolation=cv2.INTER_LINEAR)
+    cv2.resize(double, (width, height), dst=out, interpolation=cv2.INTER_AREA)
 
 
 def read_yuv(lane: Lane, picture: Picture, region: Region, factor: int) -> tuple[U8, U8, U8]:

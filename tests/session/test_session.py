@@ -20,7 +20,7 @@ from livefuse.session import Session
 from livefuse.sinks.base import Sink
 from livefuse.source.base import Source
 from livefuse.stages import Stages
-from tests.fakes import FakeAlign, FakeDetect, FakeSink, FakeSource, fake_swap
+from tests.fakes import FakeAlign, FakeDetect, FakeSink, FakeSource, fake_look
 
 SWAPPED_LUMA = 16 + round(200 * 219 / 255)
 REAL_LUMA = 90
@@ -40,8 +40,8 @@ def make(
     backend = CpuBackend()
     composite = Composite(backend, privacy)
     clock = MonotonicClock()
-    pipeline = Pipeline(backend, detect or FakeDetect(), align or FakeAlign(), fake_swap, composite, clock, list)
-    stages = Stages(pipeline, composite, lambda _: object())  # type: ignore[arg-type,return-value]
+    pipeline = Pipeline(backend, detect or FakeDetect(), align or FakeAlign(), composite, clock, list)
+    stages = Stages(pipeline, composite, lambda _: fake_look(), lambda _: lambda: None)
     config = config.model_copy(update={"identity": config.identity.model_copy(update={"photo": "fake"})})
     return Session(config, source=source, sinks=list(sinks), stages=stages, every_frame=every)
 
@@ -233,10 +233,10 @@ def test_privacy_changes_between_frames() -> None:
 def test_another_identity_is_put_on_between_frames() -> None:
     sink = FakeSink()
     session = make(FakeSource(10**6, live=True), sink)
-    greys = iter((40, 240))
+    looks = iter((fake_look(40), fake_look(240)))
     asked: list[int] = []
     assert session._stages is not None
-    session._stages.load_identity = lambda _: next(greys)  # type: ignore[assignment,return-value]
+    session._stages.look = lambda _: next(looks)
 
     def changed() -> bool:
         if len(sink.luma) > 8 and not asked:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from livefuse.align.cut import RegionCut
 from livefuse.align.stage import Align, agrees
 from livefuse.align.templates import five_points, transform_points
 from livefuse.config import TrackConfig
@@ -15,6 +16,7 @@ from livefuse.frame import F32, Crops, Faces
 from tests.unit.photos import picture_of
 
 FRAME_NS = 33_333_333
+CUT = RegionCut(CpuBackend())
 
 
 def face_at(x: float, y: float) -> F32:
@@ -73,7 +75,7 @@ def play(align: Align, told: Told, levels: list[float], missed: int = 0) -> list
 
 def test_landmarks_begun_ahead_are_used_where_the_detector_agrees() -> None:
     told = Told(face_at(300, 200))
-    align, picture, lane = Align(told, CpuBackend(), TrackConfig(smooth=False)), a_picture(), Lane(0)
+    align, picture, lane = Align(told, TrackConfig(smooth=False)), a_picture(), Lane(0)
     align.begin(lane, picture)
     assert not told.begun, "nobody is followed yet"
     first = align(lane, picture, faces_of(told.faces[0]), 0)
@@ -86,7 +88,7 @@ def test_landmarks_begun_ahead_are_used_where_the_detector_agrees() -> None:
 
 def test_a_face_that_jumped_is_placed_anew() -> None:
     told = Told(face_at(200, 200))
-    align, picture, lane = Align(told, CpuBackend(), TrackConfig(smooth=False)), a_picture(), Lane(0)
+    align, picture, lane = Align(told, TrackConfig(smooth=False)), a_picture(), Lane(0)
     align(lane, picture, faces_of(told.faces[0]), 0)
     align.begin(lane, picture)
     told.faces = [face_at(450, 300)]
@@ -102,7 +104,7 @@ def to_frame(crops: Crops) -> F32:
 def test_one_crop_for_each_chosen_face_read_exactly_from_the_frame() -> None:
     a, b, c = face_at(150, 200), face_at(320, 240), face_at(500, 250)
     picture, lane = a_picture(), Lane(0)
-    crops = Align(Told(a, c), CpuBackend(), TrackConfig())(
+    crops = Align(Told(a, c), TrackConfig())(
         lane, picture, faces_of(a, b, c, chosen=(True, False, True)), 0
     )
     assert [crop.track for crop in crops] == [7, 9]
@@ -119,7 +121,7 @@ def test_one_crop_for_each_chosen_face_read_exactly_from_the_frame() -> None:
 
 def test_nothing_chosen_is_nothing_asked() -> None:
     told = Told(face_at(300, 200))
-    align = Align(told, CpuBackend(), TrackConfig())
+    align = Align(told, TrackConfig())
     assert align(Lane(0), a_picture(), faces_of(told.faces[0], chosen=(False,)), 0) == []
     assert align(Lane(0), a_picture(), Faces.none(), FRAME_NS) == []
     assert told.previous == []
@@ -127,7 +129,7 @@ def test_nothing_chosen_is_nothing_asked() -> None:
 
 def test_the_crop_follows_the_previous_landmarks_while_they_agree() -> None:
     told = Told(face_at(300, 200))
-    align, picture = Align(told, CpuBackend(), TrackConfig(smooth=False)), a_picture()
+    align, picture = Align(told, TrackConfig(smooth=False)), a_picture()
     for k, x in enumerate((300, 305, 450)):
         align(Lane(0), picture, faces_of(face_at(x, 200)), k * FRAME_NS)
     first, second, third = told.previous
@@ -141,15 +143,15 @@ def test_the_crop_follows_the_previous_landmarks_while_they_agree() -> None:
 
 def test_what_is_no_face_gets_no_crop() -> None:
     told = Told(face_at(300, 200))
-    out = play(Align(told, CpuBackend(), TrackConfig()), told, [0.2] * 12)
+    out = play(Align(told, TrackConfig()), told, [0.2] * 12)
     assert out == [[]] * 12
 
 
 def test_confidence_between_the_levels_changes_nothing() -> None:
     told = Told(face_at(300, 200))
-    out = play(Align(told, CpuBackend(), TrackConfig()), told, [0.7] * 8 + [0.45] * 20)
+    out = play(Align(told, TrackConfig()), told, [0.7] * 8 + [0.45] * 20)
     assert all(len(crops) == 1 for crops in out)
-    out = play(Align(told, CpuBackend(), TrackConfig()), told, [0.2] * 8 + [0.45] * 20)
+    out = play(Align(told, TrackConfig()), told, [0.2] * 8 + [0.45] * 20)
     assert not any(out)
 
 
@@ -157,7 +159,7 @@ def test_no_verdict_is_shorter_than_five_frames() -> None:
     rng = np.random.default_rng(8)
     for _ in range(10):
         told = Told(face_at(300, 200))
-        out = play(Align(told, CpuBackend(), TrackConfig()), told, rng.choice([0.1, 0.8], 80).tolist())
+        out = play(Align(told, TrackConfig()), told, rng.choice([0.1, 0.8], 80).tolist())
         flags = np.array([bool(crops) for crops in out])
         edges = np.flatnonzero(np.diff(flags)) + 1
         assert (np.diff(edges) >= 5).all()
@@ -166,7 +168,7 @@ def test_no_verdict_is_shorter_than_five_frames() -> None:
 
 def test_frames_of_doubt_keep_the_last_good_landmarks() -> None:
     told = Told(face_at(300, 200))
-    align, picture = Align(told, CpuBackend(), TrackConfig()), a_picture()
+    align, picture = Align(told, TrackConfig()), a_picture()
     good = align(Lane(0), picture, faces_of(told.faces[0]), 0)
     told.level, told.faces = [0.1], [face_at(360, 300)]
     doubtful = align(Lane(0), picture, faces_of(face_at(300, 200)), FRAME_NS)
@@ -175,7 +177,7 @@ def test_frames_of_doubt_keep_the_last_good_landmarks() -> None:
 
 def test_a_face_is_accepted_only_while_the_detector_sees_it() -> None:
     told = Told(face_at(300, 200))
-    align = Align(told, CpuBackend(), TrackConfig())
+    align = Align(told, TrackConfig())
     assert not any(play(align, told, [0.8] * 8, missed=2))
     assert all(play(align, told, [0.8] * 3))
 
@@ -184,7 +186,7 @@ def test_two_weak_witnesses_make_no_face_but_one_strong_one_helps_the_other() ->
     for score, level, expected in ((0.62, 0.55, 0), (0.9, 0.55, 1), (0.62, 0.8, 1)):
         told = Told(face_at(300, 200))
         told.level = [level]
-        crops = Align(told, CpuBackend(), TrackConfig())(Lane(0), a_picture(), faces_of(told.faces[0], score=score), 0)
+        crops = Align(told, TrackConfig())(Lane(0), a_picture(), faces_of(told.faces[0], score=score), 0)
         assert len(crops) == expected
 
 

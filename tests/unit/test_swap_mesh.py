@@ -7,17 +7,19 @@ import pytest
 
 from livefuse.config import SwapConfig
 from livefuse.device.base import Lane
+from livefuse.device.cpu import CpuBackend
 from livefuse.frame import F32, U8, Crop
 from livefuse.swap.mesh import mask, topology
 from livefuse.swap.mesh.swapper import MeshSwapper
 from tests.unit.swap_faces import crop, identity, mouth_open
 
 FRAME_NS = 33_000_000
+BACKEND = CpuBackend()
 
 
 def swapped(target: Crop, seed: int, **settings: object) -> Crop:
-    swapper = MeshSwapper(SwapConfig.model_validate(settings))
-    return swapper(Lane(0), [target], identity(seed), 0)[0]
+    swapper = MeshSwapper(SwapConfig.model_validate(settings), BACKEND)
+    return swapper(Lane(0), [target], [identity(seed)], 0)[0]
 
 
 def blended(before: U8, after: Crop) -> F32:
@@ -101,27 +103,27 @@ def test_eyes_can_stay_the_target_s() -> None:
 
 
 def test_new_face_never_shows_the_real_one_through() -> None:
-    swapper = MeshSwapper(SwapConfig(fade_frames=4))
-    after = swapper(Lane(0), [crop(1)], identity(7), 0)[0]
+    swapper = MeshSwapper(SwapConfig(fade_frames=4), BACKEND)
+    after = swapper(Lane(0), [crop(1)], [identity(7)], 0)[0]
     assert after.mask is not None
     assert after.mask.max() == 255
 
 
 def test_fade_in_ramps_up_where_it_may() -> None:
-    swapper, lane = MeshSwapper(SwapConfig(fade_frames=3), fade_in=True), Lane(0)
+    swapper, lane = MeshSwapper(SwapConfig(fade_frames=3), BACKEND, fade_in=True), Lane(0)
     tops = []
     for i in range(6):
-        after = swapper(lane, [crop(1)], identity(7), i * FRAME_NS)[0]
+        after = swapper(lane, [crop(1)], [identity(7)], i * FRAME_NS)[0]
         assert after.mask is not None
         tops.append(int(after.mask.max()))
     assert tops == pytest.approx([64, 128, 191, 255, 255, 255], abs=1)
 
 
 def test_new_identity_cross_fades() -> None:
-    swapper, lane = MeshSwapper(SwapConfig(fade_frames=3)), Lane(0)
+    swapper, lane = MeshSwapper(SwapConfig(fade_frames=3), BACKEND), Lane(0)
     before = crop(1).image
     frames = [
-        blended(before, swapper(lane, [crop(1)], identity(seed), i * FRAME_NS)[0])
+        blended(before, swapper(lane, [crop(1)], [identity(seed)], i * FRAME_NS)[0])
         for i, seed in enumerate([7, 7, 3, 3, 3, 3, 3])
     ]
     total = np.abs(frames[-1] - frames[1]).mean()
@@ -132,18 +134,18 @@ def test_new_identity_cross_fades() -> None:
 
 
 def test_identity_is_prepared_once() -> None:
-    swapper = MeshSwapper(SwapConfig())
-    first = swapper.prepare(identity(7))
-    assert swapper.prepare(identity(7)) is first
-    assert swapper.prepare(identity(3)) is not first
+    swapper = MeshSwapper(SwapConfig(), BACKEND)
+    first = swapper.prepared(identity(7))
+    assert swapper.prepared(identity(7)) is first
+    assert swapper.prepared(identity(3)) is not first
 
 
 def test_two_faces_at_once() -> None:
     targets = [crop(1, track=1), crop(3, track=2)]
     before = [target.image.copy() for target in targets]
-    after = MeshSwapper(SwapConfig())(Lane(0), targets, identity(7), 0)
+    after = MeshSwapper(SwapConfig(), BACKEND)(Lane(0), targets, [identity(7)], 0)
     for was, one in zip(before, after, strict=True):
-        alone = MeshSwapper(SwapConfig())(Lane(1), [crop(1 if one.track == 1 else 3, one.track)], identity(7), 0)[0]
+        alone = MeshSwapper(SwapConfig(), BACKEND)(Lane(1), [crop(1 if one.track == 1 else 3, one.track)], [identity(7)], 0)[0]
         assert one.swapped
         assert one.mask is not None
         assert alone.mask is not None
@@ -152,22 +154,22 @@ def test_two_faces_at_once() -> None:
 
 
 def test_state_of_a_lost_track_is_dropped() -> None:
-    swapper, lane = MeshSwapper(SwapConfig(fade_frames=3), fade_in=True), Lane(0)
+    swapper, lane = MeshSwapper(SwapConfig(fade_frames=3), BACKEND, fade_in=True), Lane(0)
     for i in range(5):
-        swapper(lane, [crop(1)], identity(7), i * FRAME_NS)
+        swapper(lane, [crop(1)], [identity(7)], i * FRAME_NS)
     for i in range(5, 50):
-        swapper(lane, [], identity(7), i * FRAME_NS)
-    after = swapper(lane, [crop(1)], identity(7), 50 * FRAME_NS)[0]
+        swapper(lane, [], [identity(7)], i * FRAME_NS)
+    after = swapper(lane, [crop(1)], [identity(7)], 50 * FRAME_NS)[0]
     assert after.mask is not None
     assert after.mask.max() == 64, "the face came back as a new one"
 
 
 def test_nothing_is_allocated_per_frame() -> None:
-    swapper, lane = MeshSwapper(SwapConfig()), Lane(0)
-    swapper(lane, [crop(1)], identity(7), 0)
+    swapper, lane = MeshSwapper(SwapConfig(), BACKEND), Lane(0)
+    swapper(lane, [crop(1)], [identity(7)], 0)
     held = lane.nbytes
     for i in range(1, 4):
-        swapper(lane, [crop(1)], identity(7), i * FRAME_NS)
+        swapper(lane, [crop(1)], [identity(7)], i * FRAME_NS)
     assert lane.nbytes == held
 
 
@@ -183,17 +185,17 @@ def test_hopeless_landmarks_leave_the_face_to_the_privacy_cover(kind: str) -> No
         order[36:48] = np.arange(36, 48)
         target.landmarks = target.landmarks[order]
     before = target.image.copy()
-    after = MeshSwapper(SwapConfig())(Lane(0), [target], identity(7), 0)[0]
+    after = MeshSwapper(SwapConfig(), BACKEND)(Lane(0), [target], [identity(7)], 0)[0]
     assert not after.swapped
     assert after.mask is None
     assert (after.image == before).all()
 
 
 def test_still_target_gives_a_still_result() -> None:
-    swapper, lane = MeshSwapper(SwapConfig()), Lane(0)
+    swapper, lane = MeshSwapper(SwapConfig(), BACKEND), Lane(0)
     frames = []
     for i in range(20):
-        swapper_out = swapper(lane, [crop(1)], identity(7), i * FRAME_NS)[0]
+        swapper_out = swapper(lane, [crop(1)], [identity(7)], i * FRAME_NS)[0]
         frames.append(blended(crop(1).image, swapper_out))
     assert np.abs(frames[-1] - frames[-2]).max() <= 2
 
@@ -201,7 +203,7 @@ def test_still_target_gives_a_still_result() -> None:
 def test_face_at_the_edge_of_the_picture() -> None:
     target = crop(1)
     cut = Crop(1, target.image[:, :140].copy(), target.to_crop, target.points, target.landmarks)
-    after = MeshSwapper(SwapConfig())(Lane(0), [cut], identity(7), 0)[0]
+    after = MeshSwapper(SwapConfig(), BACKEND)(Lane(0), [cut], [identity(7)], 0)[0]
     assert after.mask is not None
     assert after.mask.shape == (330, 140)
     assert after.mask.max() == 255

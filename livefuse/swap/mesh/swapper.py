@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
+from livefuse.align.cut import RegionCut
 from livefuse.config import SwapConfig
-from livefuse.device.base import Lane
+from livefuse.device.base import Backend, Lane, Picture
 from livefuse.errors import DegenerateFace
 from livefuse.frame import F32, U8, Crop, Crops
+from livefuse.swap.base import worn
 from livefuse.swap.identity import Identity
 from livefuse.swap.mesh import light, mask, profile, topology, warp
 from livefuse.swap.mesh.detail import Sharpness
@@ -67,19 +70,21 @@ class _Target:
 class MeshSwapper:
     """Swaps faces without learned weights. Used by one thread; `prepare` may be called from another."""
 
-    def __init__(self, config: SwapConfig, *, fade_in: bool = False) -> None:
+    def __init__(self, config: SwapConfig, backend: Backend, *, fade_in: bool = False) -> None:
         """`fade_in` lets a new face appear gradually, over the real one: only where that may be seen (privacy open)."""
-        self.config = config
+        self.config, self.cut = config, RegionCut(backend)
+        self._backend = backend
         self._fade_in = fade_in
         self._spline = warp.Spline(topology.stiffness())
         self._prepared: dict[tuple[str, str, int], Prepared] = {}
         self._tracks: dict[int, _Track] = {}
 
-    def prepare(self, identity: Identity) -> Prepared:
-        """Do an identity's one-off work now, so that its first frame costs what every frame costs.
+    def prepare(self, identity: Identity) -> None:
+        """Do an identity's one-off work now. Raises: DegenerateFace."""
+        self.prepared(identity)
 
-        Raises: DegenerateFace.
-        """
+    def prepared(self, identity: Identity) -> Prepared:
+        """An identity made ready for the warp, from memory where it was made before. Raises: DegenerateFace."""
         key = (identity.photo_sha256, identity.name, hash(identity.landmarks.tobytes()))
         if key not in self._prepared:
             while len(self._prepared) >= _PREPARED_KEPT:
@@ -87,14 +92,16 @@ class MeshSwapper:
             self._prepared[key] = prepare(identity, self.config.seam, shut_mouth=self.config.keep_mouth)
         return self._prepared[key]
 
-    def __call__(self, lane: Lane, crops: Crops, identity: Identity, t_ns: int) -> Crops:
-        """Swap the face of every crop in place."""
-        prepared = self.prepare(identity)
-        for slot, crop in enumerate(crops):
-            track = self._track(crop.track, prepared, t_ns)
-            self._swap(lane, slot, crop, track)
+    def __call__(self, lane: Lane, crops: Crops, identities: Sequence[Identity | None], t_ns: int) -> Crops:
+        """Swap, in place, every crop whose role has an identity."""
+        for slot, (crop, identity) in enumerate(worn(crops, identities)):
+            self._swap(lane, slot, crop, self._track(crop.track, self.prepared(identity), t_ns))
         self._forget(t_ns)
         return crops
+
+    def paste(self, lane: Lane, picture: Picture, crop: Crop) -> None:
+        assert crop.mask is not None  # of a swapped crop
+        self._backend.paste(lane, picture, crop.image, crop.mask, crop.to_crop)
 
     def _track(self, number: int, prepared: Prepared, t_ns: int) -> _Track:
         track = self._tracks.setdefault(number, _Track([], t_ns))

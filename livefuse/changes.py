@@ -1,0 +1,95 @@
+"""What may be changed while a session runs. Everything slow is done on the caller's thread; the pipeline takes the finished
+thing between two frames, never in the middle of one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from livefuse.composite.marks import Marks
+from livefuse.config import Config, IdentityConfig, ProfileConfig, RoleConfig, SwapConfig, TrackConfig
+from livefuse.errors import SessionError
+from livefuse.loop import PipelineLoop
+from livefuse.stages import Stages
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The parts of a running session that changes reach."""
+
+    stages: Stages
+    loop: PipelineLoop
+    marks: Marks
+
+
+class Changes:
+    """The live half of a session. `config` says what holds now; any thread may call."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._running: Running | None = None
+        self._changing = threading.Lock()  # two changes at once would each lose the other's half of the configuration
+
+    def change_identity(self, identity: IdentityConfig) -> None:
+        """Put another face on. Raises: IdentityError."""
+        self._dress(identity=identity)
+
+    def change_cast(self, cast: Sequence[RoleConfig]) -> None:
+        """Say anew who wears whom. Raises: IdentityError, ModelMissing."""
+        self._dress(cast=tuple(cast))
+
+    def change_swapper(
+        self, swap: SwapConfig, *, profile: ProfileConfig | None = None, identity: IdentityConfig | None = None
+    ) -> None:
+        """Go over to another swapper, of any family; profile and identity stay unless they are given.
+
+        Raises: ModelError, EngineError, IdentityError.
+        """
+        given = {"profile": profile, "identity": identity}
+        self._dress(swap=swap, **{name: value for name, value in given.items() if value is not None})
+
+    def change_choice(self, track: TrackConfig) -> None:
+        """Choose other faces to swap; tracks keep their ids. Raises: IdentityError, ModelMissing."""
+        with self._changing:
+            running, config = self._now(), self.config.model_copy(update={"track": track})
+            choose = running.stages.choice(config)
+            running.loop.between_frames(lambda _: choose())
+            self.config = config
+
+    def change_privacy(self, mode: Literal["closed", "open"]) -> None:
+        """Takes effect before the next frame."""
+        with self._changing:
+            running = self._now()
+            privacy = self.config.privacy.model_copy(update={"mode": mode})
+
+            def change(_: PipelineLoop) -> None:
+                running.stages.composite.privacy = privacy
+
+            running.loop.between_frames(change)
+            self.config = self.config.model_copy(update={"privacy": privacy})
+
+    def change_overlay(self, enabled: bool) -> None:
+        """Show or hide the latency overlay."""
+        running = self._now()
+        running.loop.between_frames(lambda _: running.marks.show(enabled))
+
+    def _dress(self, **sections: Any) -> None:
+        with self._changing:
+            running, config = self._now(), self.config.model_copy(update=sections)
+            look = running.stages.look(config)
+            choose = running.stages.choice(config) if "cast" in sections else None
+
+            def change(loop: PipelineLoop) -> None:
+                loop.look, running.marks.config = look, config
+                if choose is not None:
+                    choose()
+
+            running.loop.between_frames(change)
+            self.config = config
+
+    def _now(self) -> Running:
+        if self._running is None:
+            raise SessionError("the session is not running", hint="start it first")
+        return self._running

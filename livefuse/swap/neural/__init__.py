@@ -1,0 +1,1 @@
+"""Swappers with learned weights, driven by recipes."""

@@ -1,0 +1,109 @@
+"""One swapper for every model whose recipe says: an aligned face and an identity in, a face out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from livefuse.align.cut import TemplateCut
+from livefuse.composite.profiles.base import Profile
+from livefuse.device.base import Lane, Picture
+from livefuse.errors import RecipeInvalid
+from livefuse.frame import F32, Crop, Crops
+from livefuse.runtime.base import Engine, Outputs
+from livefuse.runtime.blob import Blob
+from livefuse.swap.base import worn
+from livefuse.swap.identity import Identity
+from livefuse.swap.neural.source import IdentitySource
+from livefuse.weights.recipe import Recipe, Result, Role, Tensor
+
+_PREPARED_KEPT = 16
+
+
+class NeuralSwapper:
+    """Runs a swapper model on every face of a frame, in one batch where the model takes one.
+
+    Each identity's source is computed once, by `prepare`. How faces are cut and put back is the profile's affair.
+    """
+
+    def __init__(self, recipe: Recipe, engine: Engine, source: IdentitySource, profile: Profile) -> None:
+        assert recipe.template is not None
+        assert recipe.crop_px is not None
+        assert recipe.normalisation is not None  # a swapper's recipe has them
+        self.recipe, self.cut = recipe, TemplateCut(profile.cut, recipe.template, recipe.crop_px, profile.points)
+        self._engine, self._source, self._profile = engine, source, profile
+        self._size_px, self._result = recipe.crop_px, recipe.result
+        self._blob = Blob(recipe.normalisation, recipe.layout)
+        self._image, self._identity = named(recipe.inputs, "image"), named(recipe.inputs, "identity")
+        self._face, self._mask = named(recipe.outputs, "face"), find(recipe.outputs, "mask")
+        self._batches = isinstance(engine.inputs[self._image][0], str)
+        self._sources: dict[Identity, F32] = {}
+
+    def prepare(self, identity: Identity) -> None:
+        if identity not in self._sources:
+            while len(self._sources) >= _PREPARED_KEPT:
+                self._sources.pop(next(iter(self._sources)), None)
+            self._sources[identity] = self._source(identity)
+
+    def __call__(self, lane: Lane, crops: Crops, identities: Sequence[Identity | None], t_ns: int) -> Crops:
+        wearing = list(worn(crops, identities))
+        if wearing:
+            faces, masks = self._run(lane, wearing)
+            for i, (crop, _) in enumerate(wearing):
+                self._profile.finish(lane, crop, faces[i], None if masks is None else masks[i])
+        return crops
+
+    def paste(self, lane: Lane, picture: Picture, crop: Crop) -> None:
+        self._profile.paste(lane, picture, crop)
+
+    def _run(self, lane: Lane, wearing: list[tuple[Crop, Identity]]) -> tuple[list[F32], list[F32] | None]:
+        """Faces (h, w, 3) RGB 0..1 and, where the model gives them, masks (h, w)."""
+        n, size = len(wearing), self._size_px
+        blob = lane.buffer("swap.images", (n, 3, size, size), np.float32)
+        for i, (crop, _) in enumerate(wearing):
+            self._blob.fill(crop.image, blob[i])
+        sources = self._stacked([identity for _, identity in wearing])
+        groups = [slice(0, n)] if self._batches else [slice(i, i + 1) for i in range(n)]
+        running = [
+            self._engine.submit(lane, {self._image: blob[group], self._identity: sources[group]}) for group in groups
+        ]
+        return self._read(lane, [one.result() for one in running])
+
+    def _stacked(self, identities: list[Identity]) -> F32:
+        for identity in identities:
+            self.prepare(identity)
+        if len(identities) == 1:
+            return self._sources[identities[0]]
+        return np.concatenate([self._sources[identity] for identity in identities])
+
+    def _read(self, lane: Lane, outputs: Sequence[Outputs]) -> tuple[list[F32], list[F32] | None]:
+        planes = [face for one in outputs for face in one[self._face]]
+        faces = [to_image(lane, i, face, self._result) for i, face in enumerate(planes)]
+        if self._mask is None:
+            return faces, None
+        return faces, [mask.reshape(mask.shape[-2:]) for one in outputs for mask in one[self._mask]]
+
+
+def to_image(lane: Lane, index: int, planes: F32, result: Result) -> F32:
+    """A model's picture as RGB 0..1, not clipped. Shapes: planes (3, h, w) -> (h, w, 3), any strides."""
+    if (result.gain, result.offset) != (1.0, 0.0):
+        scaled = lane.buffer(f"swap.face.{index}", planes.shape, np.float32)
+        np.multiply(planes, np.float32(result.gain), out=scaled)
+        scaled += np.float32(result.offset)
+        planes = scaled
+    return planes.transpose(1, 2, 0)[..., :: 1 if result.order == "rgb" else -1]
+
+
+def named(tensors: Sequence[Tensor], role: Role) -> str:
+    """The tensor of that role; where there is only one, it needs no role. Raises: RecipeInvalid."""
+    name = find(tensors, role) or (tensors[0].name if len(tensors) == 1 else None)
+    if name is None:
+        names = ", ".join(tensor.name for tensor in tensors)
+        raise RecipeInvalid(f"which of {names} is the {role}?", hint=f'give one of them `role = "{role}"` in the recipe')
+    return name
+
+
+def find(tensors: Sequence[Tensor], role: Role) -> str | None:
+    """The tensor of that role, or None."""
+    return next((tensor.name for tensor in tensors if tensor.role == role), None)
