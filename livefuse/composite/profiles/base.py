@@ -13,11 +13,13 @@ class Profile(Protocol):
 
     `latent` says how an identity is scaled for models with an emap: insightface scales the mapped embedding to length 1,
     facefusion does not. `points` says which five points align the crop: the landmarks', or the detector's own.
+    `takes_mask` says whether a swapping network's own mask counts; FaceFusion ignores hyperswap's.
     """
 
     name: str
     latent: Literal["insightface", "facefusion"]
     points: Literal["landmarks", "detector"]
+    takes_mask: bool
 
     def cut(self, lane: Lane, picture: Picture, to_crop: F32, out: U8) -> None:
         """Sample the template crop. Shapes: to_crop (2, 3), frame px -> crop px; out (S, S, 3) uint8 RGB."""
