@@ -34,6 +34,7 @@ from livefuse.runtime.ort import OrtEngine
 from livefuse.source import open_source
 from livefuse.swap.identity import Identity, load_identity
 from livefuse.swap.mesh.swapper import MeshSwapper
+from livefuse.weights.recipe import load_recipe
 from tests.conftest import shared_folder
 
 PHOTOS = ("mona_lisa.jpg", "donna_velata.jpg", "astronaut.png")
@@ -46,7 +47,9 @@ class Eyes:
         self.backend, self.lane = CpuBackend(), Lane(0)
         self.finder = YuNet(OrtEngine(models / "yunet_n_dynamic.onnx", threads=1), self.backend, size_px=480)
         self.landmarker = OpenSeeFace(OrtEngine(models / "openseeface_lm_model0.onnx", threads=1), self.backend)
-        self.recogniser = Recogniser(OrtEngine(models / "mobilefacenet_128d.onnx", threads=1), self.backend)
+        self.recogniser = Recogniser(
+            OrtEngine(models / "mobilefacenet_128d.onnx", threads=1), self.backend, load_recipe("mobilefacenet")
+        )
 
     def picture_of(self, rgb: U8) -> Picture:
         return self.backend.upload(self.lane, HostFrame((rgb,), "rgb24", rgb.shape[1], rgb.shape[0]))

@@ -15,6 +15,7 @@ from livefuse.align.recogniser import SAME_PERSON, Recogniser, cosine
 from livefuse.device.base import Picture
 from livefuse.frame import F32, U8, Colour, Crops, Faces, HostFrame
 from livefuse.runtime.ort import OrtEngine
+from livefuse.weights.recipe import load_recipe
 
 CLIP, MIN_RUN_FRAMES, LEAST_FACE_PX, WINDOW = "street_1080p.mp4", 5, 60, 5
 Chain = Callable[[HostFrame], tuple[Picture, Faces, Crops]]
@@ -33,7 +34,8 @@ def decoded(path: Path) -> Iterator[HostFrame]:
 
 def follow_street(chain: Chain, shared: Path, size: int, sheet: Path | None) -> list[str]:
     """Run the chain over the clip with all faces wanted."""
-    recogniser = Recogniser(OrtEngine(shared / "models" / "mobilefacenet_128d.onnx"), chain.backend)  # type: ignore[attr-defined]
+    model = OrtEngine(shared / "models" / "mobilefacenet_128d.onnx")
+    recogniser = Recogniser(model, chain.backend, load_recipe("mobilefacenet"))  # type: ignore[attr-defined]
     swapped: dict[int, set[int]] = defaultdict(set)
     chosen: dict[int, set[int]] = defaultdict(set)
     embeddings: dict[int, list[F32]] = defaultdict(list)

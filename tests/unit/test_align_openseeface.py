@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from livefuse.align.framing import frame_landmarks, frame_points, roll
-from livefuse.align.openseeface import CELLS, COUNT, SIDE_PX, OpenSeeFace, decode, normalise
+from livefuse.align.network import COUNT
+from livefuse.align.openseeface import CELLS, SIDE_PX, OpenSeeFace, decode
 from livefuse.align.templates import five_points, transform_points
 from livefuse.detect.yunet import YuNet
 from livefuse.device.base import Lane
@@ -39,14 +40,6 @@ def test_decode_follows_the_contract_of_the_model() -> None:
     np.testing.assert_allclose(landmarks[1, 5], [223 * 20 / 27, 223 * (13 / 27 + np.log(3) / 16)], rtol=1e-5)
     # an offset of 0 is clipped, not infinite
     assert landmarks[0, 0] == pytest.approx(223 * np.log(1e-7 / (1 - 1e-7)) / 16, rel=1e-4)
-
-
-def test_normalise_is_imagenets() -> None:
-    rgb = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3) * 4
-    planes = np.empty((3, 5, 4), np.float32)
-    normalise(rgb, planes)
-    wanted = (rgb / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    np.testing.assert_allclose(planes, wanted.transpose(2, 0, 1), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.5, -1.2, 3.0])

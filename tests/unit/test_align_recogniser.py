@@ -13,13 +13,14 @@ from livefuse.device.base import Lane, Picture
 from livefuse.device.cpu import CpuBackend
 from livefuse.errors import DegenerateFace
 from livefuse.frame import F32
+from livefuse.weights.recipe import load_recipe
 from tests.unit.photos import clip_pictures, engine, photo
 
 
 def embeddings(shared: Path, pictures: list[Picture]) -> F32:
     backend, lane = CpuBackend(), Lane(0)
     detector = YuNet(engine(shared, "yunet_n_dynamic.onnx"), backend)
-    recogniser = Recogniser(engine(shared, "mobilefacenet_128d.onnx"), backend)
+    recogniser = Recogniser(engine(shared, "mobilefacenet_128d.onnx"), backend, load_recipe("mobilefacenet"))
     return np.concatenate([recogniser.embed(lane, p, detector(lane, p).points[:1]) for p in pictures])
 
 
@@ -35,7 +36,7 @@ def test_same_person_is_alike_and_others_are_not(shared: Path) -> None:
 
 
 def test_faces_of_no_size_are_refused_and_none_is_none(shared: Path) -> None:
-    recogniser = Recogniser(engine(shared, "mobilefacenet_128d.onnx"), CpuBackend())
+    recogniser = Recogniser(engine(shared, "mobilefacenet_128d.onnx"), CpuBackend(), load_recipe("mobilefacenet"))
     picture = photo(shared, "astronaut.png")
     with pytest.raises(DegenerateFace):
         recogniser.embed(Lane(0), picture, np.full((1, 5, 2), 50, np.float32))
