@@ -25,6 +25,10 @@ class IdentityLock:
         self._since_ns = 0
         self._looking_since_ns: int | None = None
 
+    def continue_from(self, previous: IdentityLock) -> None:
+        """Begin with another's holder."""
+        self.holder, self._since_ns = previous.holder, previous._since_ns
+
     def update(self, tracks: Sequence[Trajectory], t_ns: int, width: int, height: int) -> int | None:
         """The id that holds the lock now. `tracks` are all that the tracker knows, lost ones too."""
         held = next((track for track in tracks if track.id == self.holder), None)

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from livefuse.detect.choose import Chooser
 from livefuse.detect.track import Tracker
 from livefuse.device.base import Lane, Picture
 from livefuse.frame import Faces
@@ -20,7 +21,11 @@ class Detector(Protocol):
 
 
 class Detect:
-    """Runs the detector on every n-th picture; the tracker names the faces and predicts between."""
+    """Runs the detector on every n-th picture; the tracker names the faces and predicts between.
+
+    Where the tracker's chooser has a likeness, one face of each picture at most is looked at between following and
+    choosing, here, because the picture is at hand here.
+    """
 
     def __init__(self, detector: Detector, tracker: Tracker, every: int = 1) -> None:
         self._detector, self._tracker, self._every = detector, tracker, every
@@ -41,4 +46,19 @@ class Detect:
         """The faces of the first picture that was begun and not asked for yet."""
         looking = self._looking.popleft()
         found = looking() if looking is not None else None
-        return self._tracker.update(found, t_ns, picture.width, picture.height)
+        likeness = self._tracker.chooser.likeness
+        if likeness is not None:
+            likeness.begin(lane, picture, t_ns)
+        self._tracker.follow(found, t_ns)
+        if likeness is not None:
+            for stranger in likeness.look(self._tracker.tracks, all_new=self._tracker.chooser.at_once):
+                likeness.part(stranger, self._tracker.part(stranger))
+        return self._tracker.choose(t_ns, picture.width, picture.height)
+
+    def choose(self, chooser: Chooser) -> None:
+        """Choose by another rule from the next picture on; ids stay. Call it between two pictures."""
+        self._tracker.choose_by(chooser)
+
+    def restart(self) -> None:
+        """The next picture has nothing to do with the last: every face in it is new."""
+        self._tracker.restart()

@@ -22,7 +22,8 @@ class Trajectory:
     """Shapes: state (14,) is box x1 y1 x2 y2 and five points; frame px.
 
     `lost` counts frames since the first detector run that did not see the face, 0 while it is seen; `away` means that
-    it has been lost for too long to be shown, but is remembered.
+    it has been lost for too long to be shown, but is remembered; `jumped` that the last detection lay off its prediction;
+    `run` counts frames since `chosen` or `role` last changed.
     """
 
     id: int
@@ -36,7 +37,9 @@ class Trajectory:
     confirmed: bool = False
     away: bool = False
     moved: bool = False
+    jumped: bool = False
     chosen: bool = False
+    role: int = 0
     run: int = 0
     velocity: F64 = field(default_factory=lambda: np.zeros(2))
     _anchor: F64 | None = None
@@ -46,6 +49,15 @@ class Trajectory:
     @property
     def centre(self) -> F64:
         return (self.state[0:2] + self.state[2:4]) / 2
+
+    @property
+    def points(self) -> F64:
+        """Shape: (5, 2)."""
+        return self.state[4:].reshape(5, 2)
+
+    @property
+    def never_chosen(self) -> bool:
+        return not self.chosen and self.run == self.age
 
     @property
     def size(self) -> float:
