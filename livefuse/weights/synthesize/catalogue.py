@@ -1,0 +1,102 @@
+"""Which architectures there are, and the one way to write any of them."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from livefuse.errors import BadValue
+
+if TYPE_CHECKING:
+    from livefuse.weights.onnx.build import Graph
+
+Precision = Literal["fp32", "fp16"]
+_STAND_IN = "same contract and bytes; the architecture is not public"
+_SHRINK = 16
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What can be written: `function` of `synthesize/<module>.py` builds it, `precision` is what the real file has."""
+
+    name: str
+    module: str
+    function: str
+    stand_in: bool = False
+    precision: Precision = "fp32"
+    only_fp32: str = ""
+    opset: int = 13
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was written. `parameters` counts as training code does, `gmac` one run at the contract's own size."""
+
+    name: str
+    parameters: int
+    gmac: float
+    bytes: int
+    stand_in: bool
+
+
+def _all() -> Mapping[str, Architecture]:
+    listed = [
+        Architecture("inswapper_128", "inswapper", "inswapper", opset=11),
+        Architecture("simswap_256", "simswap", "simswap_256"),
+        Architecture("simswap_unofficial_512", "simswap", "simswap_512"),
+    ]
+    return MappingProxyType({each.name: each for each in listed})
+
+
+ARCHITECTURES: Mapping[str, Architecture] = _all()
+
+
+def pick(name: str) -> Architecture:
+    """The architecture of that name. Raises: BadValue naming the nearest names."""
+    if name not in ARCHITECTURES:
+        near = difflib.get_close_matches(name, ARCHITECTURES, n=3, cutoff=0.4)
+        hint = "did you mean " + " or ".join(near) + "?" if near else "known: " + ", ".join(ARCHITECTURES)
+        raise BadValue(f"no architecture is called {name!r}", hint=hint)
+    return ARCHITECTURES[name]
+
+
+def build(name: str, *, precision: Precision | None = None, seed: int = 0, tiny: bool = False) -> Graph:
+    """The graph, counted but not yet written: no weight is drawn. Raises: BadValue."""
+    from livefuse.weights.onnx.build import Graph
+
+    chosen = pick(name)
+    kind: Precision = precision or chosen.precision
+    if kind not in ("fp32", "fp16"):
+        raise BadValue(f"precision = {kind!r}", hint="fp32 or fp16")
+    if kind == "fp16" and chosen.only_fp32:
+        raise BadValue(f"{name} is not written in fp16: {chosen.only_fp32}", hint="use fp32")
+    if seed < 0:
+        raise BadValue(f"seed = {seed}", hint="0 or more")
+    graph = Graph(name, precision=kind, seed=seed, shrink=_SHRINK if tiny else 1, opset=chosen.opset)
+    graph.metadata = {"livefuse.synthetic": "true", "livefuse.architecture": name, "livefuse.seed": str(seed)}
+    if chosen.stand_in:
+        graph.metadata["livefuse.stand_in"] = _STAND_IN
+    if tiny:
+        graph.metadata["livefuse.tiny"] = (
+            f"channels divided by {_SHRINK}: same contract and structure, fewer parameters"
+        )
+    module = importlib.import_module(f"livefuse.weights.synthesize.{chosen.module}")
+    getattr(module, chosen.function)(graph)
+    return graph
+
+
+def synthesize(
+    name: str, path: Path, *, precision: Precision | None = None, seed: int = 0, tiny: bool = False
+) -> Summary:
+    """Write a model of that architecture with random weights; `precision` is the real file's where none is given.
+
+    Raises: BadValue for an unknown name or a precision that it is not written in, StoreUnwritable.
+    """
+    graph = build(name, precision=precision, seed=seed, tiny=tiny)
+    size_bytes = graph.write(path)
+    return Summary(name, graph.parameters, graph.macs / 1e9, size_bytes, ARCHITECTURES[name].stand_in)
