@@ -45,5 +45,5 @@ class Engines:
         """The engine of a model; `fixed` gives dynamic axes their sizes."""
         key = (recipe.name, tuple(sorted((fixed or {}).items())))
         if key not in self._loaded:
-            self._loaded[key] = OrtEngine(self.file(recipe), threads=self._runtime.threads, fixed=fixed)
+            self._loaded[key] = OrtEngine(self.file(recipe), config=self._runtime, fixed=fixed)
         return self._loaded[key]

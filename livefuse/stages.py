@@ -9,6 +9,7 @@ from livefuse.align.cut import Cut, RegionCut
 from livefuse.align.known import KnownLandmarks
 from livefuse.align.make import fixed_axes, make_landmarker
 from livefuse.align.stage import Align, AlignByPoints
+from livefuse.casting import Casting
 from livefuse.clock import Clock
 from livefuse.composite.stage import Bitmap, Composite
 from livefuse.config import Config
@@ -20,7 +21,6 @@ from livefuse.device.base import Backend, Lane, Picture
 from livefuse.device.cpu import CpuBackend
 from livefuse.device.null import NullBackend
 from livefuse.engines import Engines
-from livefuse.errors import BadValue
 from livefuse.frame import F32, U8, Crop, Crops, Faces
 from livefuse.pipeline import AlignStage, Pipeline
 from livefuse.swap.base import Look
@@ -48,9 +48,16 @@ def build_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]
     backend, engines = CpuBackend(), Engines(config)
     detector, align = _known(config) if config.detect.model == KNOWN else _learned(config, backend, engines)
     composite = Composite(backend, config.privacy)
-    detect = Detect(detector, Tracker(config.track, config.detect), config.detect.every)
-    wardrobe = Wardrobe(backend, engines, _finder(config, backend, engines))
-    return Stages(Pipeline(backend, detect, align, composite, clock, marks), composite, wardrobe.look)
+    find = _finder(config)
+    casting, wardrobe = Casting(backend, engines, find), Wardrobe(backend, engines, find)
+    tracker = Tracker(config.track, config.detect, chooser=casting.chooser(config))
+    detect = Detect(detector, tracker, config.detect.every)
+
+    def choice(changed: Config) -> Callable[[], None]:
+        chooser = casting.chooser(changed)
+        return lambda: detect.choose(chooser)
+
+    return Stages(Pipeline(backend, detect, align, composite, clock, marks), composite, wardrobe.look, choice)
 
 
 def _learned(config: Config, backend: Backend, engines: Engines) -> tuple[Detector, AlignStage]:
@@ -79,18 +86,16 @@ def _known(config: Config) -> tuple[Detector, AlignStage]:
     return KnownFaces(), Align(KnownLandmarks(), config.track)
 
 
-def _finder(config: Config, backend: Backend, engines: Engines) -> FaceFinder:
+def _finder(config: Config) -> FaceFinder:
     """Looks at photos with models of its own, loaded when the first photo comes."""
-    if config.detect.model != KNOWN:
-        from livefuse.photos import photo_finder
+    loaded: list[FaceFinder] = []
 
-        return photo_finder(config, backend, engines)
+    def find(rgb: U8) -> Sequence[tuple[F32, F32, F32]]:
+        if not loaded:
+            from livefuse.photos import photo_finder
 
-    def find(rgb: U8) -> list[tuple[F32, F32, F32]]:
-        raise BadValue(
-            "detect.model = 'known' cannot find the face of a photo",
-            hint="use --face synthetic:SEED, or detect.model = 'yunet'",
-        )
+            loaded.append(photo_finder(config))
+        return loaded[0](rgb)
 
     return find
 
@@ -121,9 +126,17 @@ class _NoSwap:
     def paste(self, lane: Lane, picture: Picture, crop: Crop) -> None: ...
 
 
+def _nothing() -> None: ...
+
+
 def _null_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]) -> Stages:
     """A session without pixels: sources, threads, mailboxes and sinks are real, nothing is found or swapped."""
     backend = NullBackend()
     composite = Composite(backend, config.privacy)
     look = Look(_NoSwap(backend))
-    return Stages(Pipeline(backend, _NoFaces(), _NoCrops(), composite, clock, marks), composite, lambda _: look)
+    return Stages(
+        Pipeline(backend, _NoFaces(), _NoCrops(), composite, clock, marks),
+        composite,
+        lambda _: look,
+        lambda _: _nothing,
+    )

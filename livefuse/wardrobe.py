@@ -46,12 +46,16 @@ class Wardrobe:
     def _made(self, config: Config) -> Swapper:
         if config.swap.model == MESH:
             if config.align.model == "none":
-                raise BadValue("swap.model = 'mesh' goes by landmarks, align.model = 'none' places none", hint="set one of them")
+                raise BadValue(
+                    "swap.model = 'mesh' goes by landmarks, align.model = 'none' places none", hint="set one of them"
+                )
             return MeshSwapper(config.swap, self._backend, fade_in=config.privacy.mode == "open")
         from livefuse.swap.neural.make import make_swapper
 
         recipe = self._engines.recipe(config.swap.model, "swapper", "swap.model", also=[MESH])
-        return make_swapper(recipe, self._engines, self._backend, make_profile(config.profile, self._backend), config.swap)
+        return make_swapper(
+            recipe, self._engines, self._backend, make_profile(config.profile, self._backend), config.swap
+        )
 
     def _identity(self, model: str, wanted: IdentityConfig) -> Identity | None:
         recipe = None if model == MESH else self._engines.recipe(model, "swapper", "swap.model")

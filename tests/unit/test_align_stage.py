@@ -69,7 +69,7 @@ def play(align: Align, told: Told, levels: list[float], missed: int = 0) -> list
     picture, out = a_picture(), []
     for k, level in enumerate(levels):
         told.level = [level]
-        out.append(align(Lane(0), picture, faces_of(told.faces[0], missed=missed), k * FRAME_NS))
+        out.append(align(Lane(0), picture, faces_of(told.faces[0], missed=missed), k * FRAME_NS, CUT))
     return out
 
 
@@ -78,10 +78,10 @@ def test_landmarks_begun_ahead_are_used_where_the_detector_agrees() -> None:
     align, picture, lane = Align(told, TrackConfig(smooth=False)), a_picture(), Lane(0)
     align.begin(lane, picture)
     assert not told.begun, "nobody is followed yet"
-    first = align(lane, picture, faces_of(told.faces[0]), 0)
+    first = align(lane, picture, faces_of(told.faces[0]), 0, CUT)
     align.begin(lane, picture)
     np.testing.assert_allclose(told.begun[0][0], told.faces[0])
-    second = align(lane, picture, faces_of(told.faces[0]), FRAME_NS)
+    second = align(lane, picture, faces_of(told.faces[0]), FRAME_NS, CUT)
     assert len(told.previous) == 1, "the network was not asked again"
     np.testing.assert_allclose(to_frame(second), to_frame(first) + 1, atol=1e-3)
 
@@ -89,10 +89,10 @@ def test_landmarks_begun_ahead_are_used_where_the_detector_agrees() -> None:
 def test_a_face_that_jumped_is_placed_anew() -> None:
     told = Told(face_at(200, 200))
     align, picture, lane = Align(told, TrackConfig(smooth=False)), a_picture(), Lane(0)
-    align(lane, picture, faces_of(told.faces[0]), 0)
+    align(lane, picture, faces_of(told.faces[0]), 0, CUT)
     align.begin(lane, picture)
     told.faces = [face_at(450, 300)]
-    moved = align(lane, picture, faces_of(told.faces[0]), FRAME_NS)
+    moved = align(lane, picture, faces_of(told.faces[0]), FRAME_NS, CUT)
     assert len(told.previous) == 2
     np.testing.assert_allclose(to_frame(moved), told.faces[0], atol=1e-3)
 
@@ -104,9 +104,7 @@ def to_frame(crops: Crops) -> F32:
 def test_one_crop_for_each_chosen_face_read_exactly_from_the_frame() -> None:
     a, b, c = face_at(150, 200), face_at(320, 240), face_at(500, 250)
     picture, lane = a_picture(), Lane(0)
-    crops = Align(Told(a, c), TrackConfig())(
-        lane, picture, faces_of(a, b, c, chosen=(True, False, True)), 0
-    )
+    crops = Align(Told(a, c), TrackConfig())(lane, picture, faces_of(a, b, c, chosen=(True, False, True)), 0, CUT)
     assert [crop.track for crop in crops] == [7, 9]
     for crop, landmarks in zip(crops, (a, c), strict=True):
         h, w = crop.image.shape[:2]
@@ -122,8 +120,8 @@ def test_one_crop_for_each_chosen_face_read_exactly_from_the_frame() -> None:
 def test_nothing_chosen_is_nothing_asked() -> None:
     told = Told(face_at(300, 200))
     align = Align(told, TrackConfig())
-    assert align(Lane(0), a_picture(), faces_of(told.faces[0], chosen=(False,)), 0) == []
-    assert align(Lane(0), a_picture(), Faces.none(), FRAME_NS) == []
+    assert align(Lane(0), a_picture(), faces_of(told.faces[0], chosen=(False,)), 0, CUT) == []
+    assert align(Lane(0), a_picture(), Faces.none(), FRAME_NS, CUT) == []
     assert told.previous == []
 
 
@@ -131,7 +129,7 @@ def test_the_crop_follows_the_previous_landmarks_while_they_agree() -> None:
     told = Told(face_at(300, 200))
     align, picture = Align(told, TrackConfig(smooth=False)), a_picture()
     for k, x in enumerate((300, 305, 450)):
-        align(Lane(0), picture, faces_of(face_at(x, 200)), k * FRAME_NS)
+        align(Lane(0), picture, faces_of(face_at(x, 200)), k * FRAME_NS, CUT)
     first, second, third = told.previous
     assert first is not None
     assert second is not None
@@ -169,9 +167,9 @@ def test_no_verdict_is_shorter_than_five_frames() -> None:
 def test_frames_of_doubt_keep_the_last_good_landmarks() -> None:
     told = Told(face_at(300, 200))
     align, picture = Align(told, TrackConfig()), a_picture()
-    good = align(Lane(0), picture, faces_of(told.faces[0]), 0)
+    good = align(Lane(0), picture, faces_of(told.faces[0]), 0, CUT)
     told.level, told.faces = [0.1], [face_at(360, 300)]
-    doubtful = align(Lane(0), picture, faces_of(face_at(300, 200)), FRAME_NS)
+    doubtful = align(Lane(0), picture, faces_of(face_at(300, 200)), FRAME_NS, CUT)
     np.testing.assert_allclose(doubtful[0].landmarks, good[0].landmarks, atol=1e-3)
 
 
@@ -186,7 +184,7 @@ def test_two_weak_witnesses_make_no_face_but_one_strong_one_helps_the_other() ->
     for score, level, expected in ((0.62, 0.55, 0), (0.9, 0.55, 1), (0.62, 0.8, 1)):
         told = Told(face_at(300, 200))
         told.level = [level]
-        crops = Align(told, TrackConfig())(Lane(0), a_picture(), faces_of(told.faces[0], score=score), 0)
+        crops = Align(told, TrackConfig())(Lane(0), a_picture(), faces_of(told.faces[0], score=score), 0, CUT)
         assert len(crops) == expected
 
 

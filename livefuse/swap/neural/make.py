@@ -13,6 +13,7 @@ from livefuse.swap.base import Swapper
 from livefuse.swap.neural.dfm import DfmSwapper
 from livefuse.swap.neural.source import EmbeddingSource, IdentitySource, ImageSource
 from livefuse.swap.neural.swapper import NeuralSwapper
+from livefuse.weights.bind import bound
 from livefuse.weights.emap import emap_of
 from livefuse.weights.recipe import Recipe
 
@@ -21,9 +22,11 @@ def make_swapper(recipe: Recipe, engines: Engines, backend: Backend, profile: Pr
     """Raises: ModelMissing naming every file that lacks, EngineFailed, RecipeInvalid."""
     helpers = [name for name in (recipe.source.recogniser, recipe.source.converter) if name]
     engines.require([recipe, *(engines.store.recipe(name) for name in helpers)])
+    engine = engines.load(recipe)
+    recipe = bound(recipe, engine.inputs, engine.outputs)
     if recipe.decode == "dfm":
-        return DfmSwapper(recipe, engines.load(recipe), profile, morph=config.morph)
-    return NeuralSwapper(recipe, engines.load(recipe), _source(recipe, engines, backend, profile), profile)
+        return DfmSwapper(recipe, engine, profile, morph=config.morph)
+    return NeuralSwapper(recipe, engine, _source(recipe, engines, backend, profile), profile)
 
 
 def _source(recipe: Recipe, engines: Engines, backend: Backend, profile: Profile) -> IdentitySource:

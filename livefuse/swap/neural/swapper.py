@@ -37,6 +37,8 @@ class NeuralSwapper:
         self._blob = Blob(recipe.normalisation, recipe.layout)
         self._image, self._identity = named(recipe.inputs, "image"), named(recipe.inputs, "identity")
         self._face, self._mask = named(recipe.outputs, "face"), find(recipe.outputs, "mask")
+        if not profile.takes_mask:
+            self._mask = None
         self._batches = isinstance(engine.inputs[self._image][0], str)
         self._sources: dict[Identity, F32] = {}
 
@@ -100,7 +102,9 @@ def named(tensors: Sequence[Tensor], role: Role) -> str:
     name = find(tensors, role) or (tensors[0].name if len(tensors) == 1 else None)
     if name is None:
         names = ", ".join(tensor.name for tensor in tensors)
-        raise RecipeInvalid(f"which of {names} is the {role}?", hint=f'give one of them `role = "{role}"` in the recipe')
+        raise RecipeInvalid(
+            f"which of {names} is the {role}?", hint=f'give one of them `role = "{role}"` in the recipe'
+        )
     return name
 
 
