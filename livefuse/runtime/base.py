@@ -16,6 +16,8 @@ from livefuse.device.base import Lane
 
 Feeds: TypeAlias = Mapping[str, npt.NDArray[Any]]
 Outputs: TypeAlias = dict[str, npt.NDArray[Any]]
+"""Nobody writes into these arrays while someone holds one of them or a view of one; the memory of arrays that were let
+go is used again by later runs on the same lane."""
 
 
 class Engine(Protocol):
@@ -25,6 +27,8 @@ class Engine(Protocol):
     inputs: Mapping[str, tuple[int | str, ...]]
     """Input names and shapes; a string is a dynamic axis."""
     outputs: Sequence[str]
+    placement: Mapping[str, int]
+    """Nodes that each execution provider really runs; empty where the runtime cannot tell."""
 
     def submit(self, lane: Lane, feeds: Feeds) -> Future[Outputs]:
         """Start a run. `feeds` (shapes as in `inputs`) may not change before it is done. The future raises: EngineFailed."""

@@ -1,0 +1,123 @@
+"""Opens ONNX Runtime sessions, and says aloud where their nodes really run."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import onnxruntime as ort
+
+from livefuse.errors import EngineFailed
+from livefuse.runtime.placement import NO_CPU, RECORD, Assignment, astray, describe, read_assignment
+from livefuse.runtime.providers import CPU, CUDA_FAMILY, Provider, remedy, short_name
+
+log = logging.getLogger(__name__)
+
+_TELLS_PLACEMENT = hasattr(ort.InferenceSession, "get_provider_graph_assignment_info")
+_CUDA_HINT = 'it needs CUDA and cuDNN of its own versions: `pip install "onnxruntime-gpu[cuda,cudnn]"`, and a driver'
+_FATAL = 4
+
+
+def open_session(
+    path: Path, wanted: Sequence[Provider], *, strict: bool, threads: int, fixed: Mapping[str, int]
+) -> tuple[Any, Assignment | None]:
+    """A session on the wanted providers, and where its nodes were placed (None where the runtime cannot tell).
+
+    What a provider does not run falls to the CPU with a warning; with `strict` it is refused.
+    Raises: EngineFailed.
+    """
+    providers = list(wanted)
+    if CPU not in [provider.name for provider in wanted] and not strict:
+        providers.append(Provider(CPU))
+    session = _load(path, providers, _options(wanted, strict, threads, fixed))
+    assignment = read_assignment(session)
+    _check_loaded(path.name, wanted, session.get_providers(), strict)
+    if assignment is None:
+        _say_unknown(path.name, wanted)
+    else:
+        _check_placement(path.name, wanted, assignment, strict)
+    return session, assignment
+
+
+def _options(wanted: Sequence[Provider], strict: bool, threads: int, fixed: Mapping[str, int]) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or min(2, max(1, (os.cpu_count() or 1) // 3))
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # The arena stays on and is never shrunk: a run then takes its scratch memory where the run before left it. Weights
+    # are not in it (they take their own size once, twice for the moment of loading).
+    options.enable_cpu_mem_arena = True
+    # DirectML cannot plan memory ahead; everything else should.
+    options.enable_mem_pattern = all(provider.name != "DmlExecutionProvider" for provider in wanted)
+    options.log_severity_level = _FATAL  # what goes wrong is raised; the runtime would print it as well
+    for axis, size in fixed.items():
+        options.add_free_dimension_override_by_name(axis, size)
+    # Spinning threads would burn the core that the capture and sink threads need between our short runs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry(RECORD, "1")
+    if strict and not _TELLS_PLACEMENT and wanted[0].name != CPU:
+        options.add_session_config_entry(NO_CPU, "1")  # then the runtime itself refuses, without naming operators
+    return options
+
+
+def _load(path: Path, providers: Sequence[Provider], options: Any) -> Any:
+    if any(provider.name in CUDA_FAMILY for provider in providers):
+        _preload_cuda()
+    try:
+        # enable_fallback: at an error the runtime would print to standard output and take the CPU.
+        return ort.InferenceSession(
+            str(path), options, providers=[(one.name, one.options) for one in providers], enable_fallback=0
+        )
+    except Exception as error:  # the runtime raises half a dozen private classes
+        on = "" if [one.name for one in providers] == [CPU] else f" on {', '.join(map(_written, providers))}"
+        raise EngineFailed(
+            f"{path.name}: ONNX Runtime cannot load it{on}: {error}", hint="`livefuse models verify` checks the file"
+        ) from error
+
+
+def _written(provider: Provider) -> str:
+    options = ",".join(f"{key}={value}" for key, value in provider.options.items())
+    return short_name(provider.name) + (f":{options}" if options else "")
+
+
+def _preload_cuda() -> None:
+    """Find CUDA and cuDNN where pip put them. The runtime prints what it misses; a log is where that belongs."""
+    if not hasattr(ort, "preload_dlls"):
+        return
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        ort.preload_dlls()
+    if said.getvalue():
+        log.warning("%s", said.getvalue().strip())
+
+
+def _check_loaded(file: str, wanted: Sequence[Provider], loaded: Sequence[str], strict: bool) -> None:
+    """ONNX Runtime only warns about a provider whose libraries are missing, and goes on without it."""
+    for name in (provider.name for provider in wanted if provider.name not in loaded):
+        hint = _CUDA_HINT if name in CUDA_FAMILY else remedy(name)
+        if strict:
+            raise EngineFailed(f"{file}: {name} is installed and did not load", hint=hint)
+        log.warning("%s: %s is installed and did not load; %s runs the model. %s", file, name, loaded[0], hint)
+
+
+def _check_placement(file: str, wanted: Sequence[Provider], assignment: Assignment, strict: bool) -> None:
+    names = [provider.name for provider in wanted]
+    first = names[0]
+    placed = f"{file}: {describe(assignment, first)}"
+    others = {name: operators for name, operators in assignment.items() if operators and name != first}
+    if strict and (astray(assignment, names) or (others and not assignment.get(first))):
+        hint = "name `cpu` in runtime.providers to allow that, or set runtime.strict = false"
+        raise EngineFailed(placed, hint=hint)
+    if others:
+        log.warning("%s", placed)
+
+
+def _say_unknown(file: str, wanted: Sequence[Provider]) -> None:
+    if wanted[0].name != CPU:
+        version = ort.__version__
+        log.warning("%s: ONNX Runtime %s cannot tell which nodes %s runs", file, version, wanted[0].name)
