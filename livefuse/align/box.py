@@ -2,7 +2,7 @@
 
 A followed face has landmarks of the frame before and no box yet, so the box is worked out from five points in either case.
 Measured against YuNet's boxes on 70 faces (portraits, a talking head, a street): the side within 6 % (standard deviation),
-the centre within 4 % of it (median).
+the centre within 2 % of it (median; 5 % at the 95th percentile). From the five points of landmarks: 9 % and 4 %.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from livefuse.frame import F32
 
 _SIDE = 2.72  # of the larger of eye distance and eyes-to-mouth distance: one of them remains when a head turns
 _RISE = 0.18  # of the same: the box's centre lies above the middle between eyes and mouth
+_BACK = 1.33  # of the nose's way out of that middle: the head lies on the other side
 
 F64 = npt.NDArray[np.float64]
 
@@ -33,9 +34,11 @@ def boxes_of(points: F32) -> Boxes:
     p = points.astype(np.float64)
     eyes, mouth = (p[:, 0] + p[:, 1]) / 2, (p[:, 3] + p[:, 4]) / 2
     reach = np.maximum(np.linalg.norm(p[:, 1] - p[:, 0], axis=1), np.linalg.norm(mouth - eyes, axis=1))
-    angle = roll(points)
-    up = np.stack((np.sin(angle), -np.cos(angle)), axis=1)
-    return Boxes((eyes + mouth) / 2 + up * (_RISE * reach)[:, None], _SIDE * reach)
+    angle, middle = roll(points), (eyes + mouth) / 2
+    across = np.stack((np.cos(angle), np.sin(angle)), axis=1)
+    up = np.stack((across[:, 1], -across[:, 0]), axis=1)
+    yaw = ((p[:, 2] - middle) * across).sum(axis=1)
+    return Boxes(middle - across * (_BACK * yaw)[:, None] + up * (_RISE * reach)[:, None], _SIDE * reach)
 
 
 def frame_boxes(boxes: Boxes, side_px: int, box_px: float, angle: F64 | None = None) -> F32:

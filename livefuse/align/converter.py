@@ -20,10 +20,9 @@ class Converter:
     def __call__(self, lane: Lane, embeddings: F32) -> F32:
         """Shapes: (N, 512) -> (N, 512)."""
         feed = np.ascontiguousarray(embeddings, np.float32)
-        if self._together or len(feed) == 1:
-            return self._converted(lane, feed)
-        parts = [self._converted(lane, feed[i : i + 1]) for i in range(len(feed))]
-        return np.concatenate([np.empty((0, feed.shape[1]), np.float32), *parts])
+        step = len(feed) if self._together else 1
+        parts = [self._converted(lane, feed[i : i + step]) for i in range(0, len(feed), max(1, step))]
+        return np.concatenate(parts) if parts else feed
 
     def _converted(self, lane: Lane, feed: F32) -> F32:
         output = next(iter(self._engine.run(lane, {self._input: feed}).values()))
