@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models; see `livefuse models list`.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
-_COLOURS = {"verified": "green", "present": "cyan", "missing": "yellow", "corrupt": "bold red"}
+_UNVERIFIED = "its recipe has no sha256; recorded"
+OWN = "add your own"
+_COLOURS = {
+    "verified": "green",
+    "present": "cyan",
+    "unverified": "yellow",
+    "missing": "yellow",
+    OWN: "dim",
+    "corrupt": "bold red",
+}
 
 
 def models_list(as_json: AsJson = False) -> None:
@@ -27,10 +36,7 @@ def models_list(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"folder": str(store.folder), "models": [_as_dict(model) for model in models]})
         return
-    rows = [
-        [m.recipe.name, m.recipe.kind, m.status, f"{m.recipe.bytes / 1e6:.1f} MB", _licence(m), m.recipe.description]
-        for m in models
-    ]
+    rows = [[m.recipe.name, m.recipe.kind, _status(m), _size(m), _licence(m), m.recipe.description] for m in models]
     print_table(["NAME", "KIND", "STATUS", "SIZE", "LICENCE", "WHAT"], rows, colours=_COLOURS)
     typer.echo(f"in {store.folder}", err=True)
 
@@ -45,11 +51,14 @@ def models_pull(
     """Fetch models, mirrors first; what broke off resumes. Prints the path of each."""
     store = _store()
     if all_:
-        names = [r.name for r in store.recipes.values() if accept_licence or not r.non_commercial]
+        names = [r.name for r in store.recipes.values() if r.fetchable and (accept_licence or not r.non_commercial)]
     if not names:
         raise BadValue("no model named", hint="`livefuse models pull yunet_n openseeface_lm0`, or --all")
     for recipe in [store.recipe(name) for name in names]:  # a misspelt name fails before anything is fetched
         typer.echo(_pull(store, recipe.name, accept_licence))
+        model = store.stored(recipe.name)
+        if model.status == "unverified":
+            typer.echo(f"{recipe.name} is unverified: {_UNVERIFIED} {model.recorded_sha256}", err=True)
 
 
 def _pull(store: ModelStore, name: str, accept_licence: bool) -> Path:
@@ -93,11 +102,34 @@ def _store() -> ModelStore:
     return ModelStore.default()
 
 
+def _status(model: StoredModel) -> str:
+    return OWN if model.status == "missing" and not model.recipe.fetchable else model.status
+
+
+def _size(model: StoredModel) -> str:
+    from livefuse.weights.stated import size_in_words
+
+    here = model.recipe.bytes is None and model.status != "missing"
+    return size_in_words(model.path.stat().st_size if here else model.recipe.bytes)
+
+
 def _licence(model: StoredModel) -> str:
     return model.recipe.licence + (" (non-commercial)" if model.recipe.non_commercial else "")
 
 
 def _as_dict(model: StoredModel) -> dict[str, Any]:
-    fields = {"name", "aliases", "kind", "description", "file", "sha256", "bytes", "licence", "licence_url"}
+    fields = {
+        "name",
+        "aliases",
+        "kind",
+        "description",
+        "file",
+        "sha256",
+        "bytes",
+        "hash_from",
+        "licence",
+        "licence_url",
+    }
     told = model.recipe.model_dump(mode="json", include=fields | {"non_commercial"})
-    return told | {"status": model.status, "path": str(model.path)}
+    here = {"status": model.status, "path": str(model.path), "recorded_sha256": model.recorded_sha256}
+    return told | here | {"fetchable": model.recipe.fetchable}

@@ -9,6 +9,7 @@ from livefuse.errors import RecipeInvalid
 from livefuse.paths import Paths
 from livefuse.weights.mirrors import in_folders, is_url, place_in
 from livefuse.weights.recipe import Recipe
+from livefuse.weights.stated import size_in_words
 from livefuse.weights.store import ModelStore
 
 REACH_TIMEOUT_S = 3.0
@@ -27,6 +28,8 @@ def check_models(store: ModelStore | None = None) -> Iterator[Finding]:
         name, pull = f"model {model.recipe.name}", f"livefuse models pull {model.recipe.name}"
         if model.status == "verified":
             yield Finding(name, "ok", f"verified: {model.path}")
+        elif model.status == "unverified":
+            yield Finding(name, "ok", f"unverified, unchanged since it was first seen: {model.path}")
         elif model.status == "present":
             yield Finding(name, "ok", f"present, checked at first use: {model.path}")
         elif model.status == "corrupt":
@@ -39,9 +42,11 @@ def _absent(store: ModelStore, recipe: Recipe, name: str, pull: str) -> Finding:
     local = in_folders(store.mirrors, recipe.file, recipe.bytes)
     if local:
         return Finding(name, "ok", f"copied at first use from {local[0]}")
-    what = f"{recipe.description} ({recipe.bytes / 1e6:.1f} MB)"
+    what = f"{recipe.description} ({size_in_words(recipe.bytes)})"
     if recipe.name in NEEDED:
         return Finding(name, "missing", what, pull)
+    if not recipe.fetchable:
+        return Finding(name, "ok", f"add your own: {recipe.description}; `livefuse models add FILE`")
     return Finding(name, "ok", f"not here, optional: {what}; `{pull}`")
 
 

@@ -34,9 +34,12 @@ def place_in(mirror: str, file: str) -> str | Path:
     return f"{mirror.rstrip('/')}/{file}" if is_url(mirror) else Path(mirror).expanduser() / file
 
 
-def in_folders(mirrors: Sequence[str], file: str, size_bytes: int) -> tuple[Path, ...]:
-    """Those mirror folders' copies of a file that are there and have its size: no network is needed for them."""
+def in_folders(mirrors: Sequence[str], file: str, size_bytes: int | None) -> tuple[Path, ...]:
+    """Those mirror folders' copies of a file that are there and have its size, where that is known: no network is needed
+    for them."""
     places = [place_in(mirror, file) for mirror in mirrors]
     return tuple(
-        place for place in places if isinstance(place, Path) and place.is_file() and place.stat().st_size == size_bytes
+        place
+        for place in places
+        if isinstance(place, Path) and place.is_file() and size_bytes in (None, place.stat().st_size)
     )
