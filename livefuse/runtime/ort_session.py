@@ -38,7 +38,7 @@ def open_session(
     assignment = read_assignment(session)
     _check_loaded(path.name, wanted, session.get_providers(), strict)
     if assignment is None:
-        _say_unknown(path.name, wanted)
+        _check_unknown(path.name, wanted, strict)
     else:
         _check_placement(path.name, wanted, assignment, strict)
     return session, assignment
@@ -60,7 +60,7 @@ def _options(wanted: Sequence[Provider], strict: bool, threads: int, fixed: Mapp
     # Spinning threads would burn the core that the capture and sink threads need between our short runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry(RECORD, "1")
-    if strict and not _TELLS_PLACEMENT and wanted[0].name != CPU:
+    if strict and not _TELLS_PLACEMENT and CPU not in [provider.name for provider in wanted]:
         options.add_session_config_entry(NO_CPU, "1")  # then the runtime itself refuses, without naming operators
     return options
 
@@ -74,10 +74,11 @@ def _load(path: Path, providers: Sequence[Provider], options: Any) -> Any:
             str(path), options, providers=[(one.name, one.options) for one in providers], enable_fallback=0
         )
     except Exception as error:  # the runtime raises half a dozen private classes
-        on = "" if [one.name for one in providers] == [CPU] else f" on {', '.join(map(_written, providers))}"
-        raise EngineFailed(
-            f"{path.name}: ONNX Runtime cannot load it{on}: {error}", hint="`livefuse models verify` checks the file"
-        ) from error
+        on, hint = "", "`livefuse models verify` checks the file"
+        if providers[0].name != CPU:
+            on = f" on {', '.join(map(_written, providers))}"
+            hint = 'check the options of runtime.providers; `["cpu"]` loads it without them'
+        raise EngineFailed(f"{path.name}: ONNX Runtime cannot load it{on}: {error}", hint=hint) from error
 
 
 def _written(provider: Provider) -> str:
@@ -111,13 +112,17 @@ def _check_placement(file: str, wanted: Sequence[Provider], assignment: Assignme
     placed = f"{file}: {describe(assignment, first)}"
     others = {name: operators for name, operators in assignment.items() if operators and name != first}
     if strict and (astray(assignment, names) or (others and not assignment.get(first))):
-        hint = "name `cpu` in runtime.providers to allow that, or set runtime.strict = false"
-        raise EngineFailed(placed, hint=hint)
+        raise EngineFailed(placed, hint="runtime.strict = false allows that")
     if others:
         log.warning("%s", placed)
 
 
-def _say_unknown(file: str, wanted: Sequence[Provider]) -> None:
-    if wanted[0].name != CPU:
-        version = ort.__version__
-        log.warning("%s: ONNX Runtime %s cannot tell which nodes %s runs", file, version, wanted[0].name)
+def _check_unknown(file: str, wanted: Sequence[Provider], strict: bool) -> None:
+    first = wanted[0].name
+    if first == CPU:
+        return
+    unknown = f"{file}: ONNX Runtime {ort.__version__} cannot tell which nodes {first} runs"
+    if strict and CPU in [provider.name for provider in wanted]:  # otherwise NO_CPU has settled it
+        raise EngineFailed(unknown, hint="1.24 can; or set runtime.strict = false")
+    if not strict:
+        log.warning("%s", unknown)
