@@ -5,18 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from livefuse.config import Config, load_config
+    from livefuse.api import FrameSwapper, swap_image
+    from livefuse.config import Config, load_config, make_config
     from livefuse.errors import LivefuseError
     from livefuse.session import Session
 
 __version__ = "0.1.0"
-__all__ = ["Config", "LivefuseError", "Session", "__version__", "load_config"]
+__all__ = [
+    "Config",
+    "FrameSwapper",
+    "LivefuseError",
+    "Session",
+    "__version__",
+    "load_config",
+    "make_config",
+    "swap_image",
+]
 
 _HOMES = {
     "Config": "livefuse.config",
+    "FrameSwapper": "livefuse.api",
     "LivefuseError": "livefuse.errors",
     "Session": "livefuse.session",
     "load_config": "livefuse.config",
+    "make_config": "livefuse.config",
+    "swap_image": "livefuse.api",
 }
 
 

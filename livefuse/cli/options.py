@@ -26,8 +26,23 @@ class PrivacyMode(StrEnum):
 
 
 class FaceChoice(StrEnum):
+    """Which faces are swapped."""
+
     one = "one"
     all = "all"
+    largest = "largest"
+    centre = "centre"
+    index = "index"
+    like = "like"
+
+
+class ProfileName(StrEnum):
+    """Whose way of putting a learned swapper's crop back."""
+
+    livefuse = "livefuse"
+    insightface = "insightface"
+    facefusion = "facefusion"
+    deep_live_cam = "deep-live-cam"
 
 
 FacePhoto = Annotated[str, typer.Option("--face", help="Photo of the face to put on, or synthetic:SEED.")]
@@ -43,7 +58,15 @@ Swapper = Annotated[str, typer.Option("--swapper", help="Swapper model.")]
 Stats = Annotated[str, typer.Option("--stats", help="Write the record of the run to this JSON file.")]
 Overlay = Annotated[bool, typer.Option("--overlay/--no-overlay", help="Draw the latency overlay.")]
 Badge = Annotated[bool, typer.Option("--badge/--no-badge", help='Draw the visible "synthetic" badge.')]
-Faces = Annotated[FaceChoice, typer.Option("--faces", help="Swap the one locked face, or all.")]
+_FACES = (
+    "Which faces: the one locked face, all, the largest, nearest the centre, the n-th from the left, or like a photo."
+)
+Faces = Annotated[FaceChoice, typer.Option("--faces", help=_FACES)]
+FacesIfSaid = Annotated[FaceChoice | None, typer.Option("--faces", help=_FACES)]
+Like = Annotated[str, typer.Option("--like", help="Photo of the person to swap; means --faces like.")]
+Profile = Annotated[
+    ProfileName | None, typer.Option("--profile", help="Put the swapped crop back as this program does it.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set any configuration key, e.g. detect.size=640."),
@@ -51,8 +74,10 @@ Settings = Annotated[
 
 
 def require_consent(face: str, consent: Ground | None) -> None:
-    """Raises: NoConsent, in words, before anything is opened."""
-    if face and consent is None:
+    """Photos need a ground, said now; a stored identity has its own. Raises: NoConsent, before anything is opened."""
+    from pathlib import Path
+
+    if face and consent is None and Path(face).expanduser().exists():
         raise NoConsent(
             f"{face}: nobody has said on what ground this face may be used",
             hint="add --consent self (it is me), licence (agreed or licensed), public-domain (an old painting), "

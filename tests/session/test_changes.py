@@ -1,0 +1,163 @@
+"""What is changed while a session runs: looks are replaced as a whole, choices and configurations follow."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from livefuse.align.cut import Face
+from livefuse.align.stage import AlignByPoints
+from livefuse.clock import MonotonicClock
+from livefuse.composite.stage import Composite
+from livefuse.config import (
+    Config,
+    IdentityConfig,
+    PrivacyConfig,
+    ProfileConfig,
+    RoleConfig,
+    SwapConfig,
+    TrackConfig,
+)
+from livefuse.device.base import Lane, Picture
+from livefuse.device.cpu import CpuBackend
+from livefuse.errors import NoFace
+from livefuse.frame import Crop, Crops
+from livefuse.pipeline import Pipeline
+from livefuse.session import Session
+from livefuse.stages import Stages
+from livefuse.swap.base import Look
+from livefuse.swap.identity import Identity
+from tests.fakes import HEIGHT, WIDTH, FakeDetect, FakeSink, FakeSource, FakeSwapper, fake_look
+
+
+class Family(FakeSwapper):
+    """Cuts crops that only it can swap, and says which strangers it was given."""
+
+    def __init__(self, number: int, grey: int) -> None:
+        super().__init__(grey)
+        self.number, self.strangers, self.swapped = number, 0, 0
+        self.cut = self._cut  # type: ignore[assignment]
+
+    def _cut(self, lane: Lane, picture: Picture, face: Face, index: int) -> Crop:
+        image = lane.buffer(f"crop.{index}", (HEIGHT, WIDTH, 3))
+        points = np.full((5, 2), self.number, np.float32)
+        return Crop(face.track, image, np.eye(2, 3, dtype=np.float32), points, points, role=face.role)
+
+    def __call__(self, lane: Lane, crops: Crops, identities: Sequence[Identity | None], t_ns: int) -> Crops:
+        self.strangers += sum(int(crop.points[0, 0]) != self.number for crop in crops)
+        self.swapped += len(crops)
+        return super().__call__(lane, crops, identities, t_ns)
+
+
+class Wardrobe:
+    """Looks by the configured swapper; remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.families = {"mesh": Family(1, 40), "other": Family(2, 240)}
+        self.asked: list[Config] = []
+        self.chosen: list[TrackConfig] = []
+        self.fails = False
+
+    def look(self, config: Config) -> Look:
+        if self.fails:
+            raise NoFace("no face in that photo")
+        self.asked.append(config)
+        return Look(self.families[config.swap.model], fake_look().identities)
+
+    def choice(self, config: Config) -> Callable[[], None]:
+        return lambda: self.chosen.append(config.track)
+
+
+def a_session(wardrobe: Wardrobe, sink: FakeSink) -> Session:
+    backend, clock, privacy = CpuBackend(), MonotonicClock(), PrivacyConfig()
+    composite = Composite(backend, privacy)
+    pipeline = Pipeline(backend, FakeDetect(), AlignByPoints(), composite, clock, list)
+    config = Config(identity=IdentityConfig(photo="fake", consent="self"))
+    stages = Stages(pipeline, composite, wardrobe.look, wardrobe.choice)
+    return Session(config, source=FakeSource(10**6, live=True), sinks=[sink], stages=stages)
+
+
+def while_running(session: Session, sink: FakeSink, act: Callable[[], None]) -> None:
+    """Let some frames out, act on another thread, let some more out, stop."""
+
+    def drive() -> None:
+        _wait(lambda: len(sink.luma) > 8)
+        try:
+            act()
+            seen = len(sink.luma)
+            _wait(lambda: len(sink.luma) > seen + 8)
+        finally:
+            session.stop()
+
+    driver = threading.Thread(target=drive)
+    driver.start()
+    asyncio.run(asyncio.wait_for(session.run(), 30))
+    driver.join()
+
+
+def _wait(reached: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 20
+    while not reached() and time.monotonic() < limit:
+        time.sleep(0.005)
+
+
+def test_another_family_takes_over_between_two_frames() -> None:
+    wardrobe, sink = Wardrobe(), FakeSink()
+    session = a_session(wardrobe, sink)
+    while_running(session, sink, lambda: session.change_swapper(SwapConfig(model="other")))
+    first, second = wardrobe.families["mesh"], wardrobe.families["other"]
+    assert first.swapped > 0
+    assert second.swapped > 0
+    assert first.strangers == second.strangers == 0, "a crop is swapped by the one that had it cut"
+    dark, light = (16 + round(grey * 219 / 255) for grey in (40, 240))
+    assert set(sink.luma) == {dark, light}
+    assert sink.luma == sorted(sink.luma), "once, and for good"
+    assert session.config.swap.model == "other"
+
+
+def test_what_is_not_changed_stays() -> None:
+    wardrobe, sink = Wardrobe(), FakeSink()
+    session = a_session(wardrobe, sink)
+    identity = IdentityConfig(photo="other", consent="licence")
+    profile = ProfileConfig(name="facefusion")
+
+    def act() -> None:
+        session.change_identity(identity)
+        session.change_swapper(SwapConfig(model="other"), profile=profile)
+        session.change_cast([RoleConfig(like="ann.jpg", photo="bob.jpg", consent="self")])
+
+    while_running(session, sink, act)
+    last = wardrobe.asked[-1]
+    assert (last.identity, last.swap.model, last.profile) == (identity, "other", profile)
+    assert [role.like for role in last.cast] == ["ann.jpg"]
+    assert session.config == last
+    assert len(wardrobe.chosen) == 1, "who is followed is asked anew when the cast changes, not with every look"
+
+
+def test_a_change_that_fails_changes_nothing() -> None:
+    wardrobe, sink = Wardrobe(), FakeSink()
+    session = a_session(wardrobe, sink)
+    before = session.config
+
+    def act() -> None:
+        wardrobe.fails = True
+        with pytest.raises(NoFace):
+            session.change_identity(IdentityConfig(photo="nobody", consent="self"))
+
+    while_running(session, sink, act)
+    assert session.config == before
+    assert len(set(sink.luma)) == 1
+
+
+def test_another_choice_of_faces_reaches_the_tracker() -> None:
+    wardrobe, sink = Wardrobe(), FakeSink()
+    session = a_session(wardrobe, sink)
+    largest = TrackConfig(faces="largest")
+    while_running(session, sink, lambda: session.change_choice(largest))
+    assert wardrobe.chosen == [largest]
+    assert session.config.track == largest
