@@ -22,7 +22,9 @@ LivefuseError
 │   ├── NoFace             LF0401
 │   ├── SeveralFaces       LF0402
 │   ├── NoConsent          LF0403
-│   └── DegenerateFace     LF0404
+│   ├── DegenerateFace     LF0404
+│   ├── UnknownIdentity    LF0405
+│   └── NameTaken          LF0406
 ├── ModelError             LF0500  exit 4
 │   ├── ModelMissing       LF0501
 │   ├── ModelCorrupt       LF0502
@@ -202,6 +204,19 @@ class DegenerateFace(IdentityError):
     """The landmarks of a face nearly coincide: the face is too small or the detection is wrong."""
 
     code = "LF0404"
+
+
+class UnknownIdentity(IdentityError):
+    """The word names neither a photo, folder or video nor a stored identity. `livefuse identity list` shows what is
+    stored."""
+
+    code = "LF0405"
+
+
+class NameTaken(IdentityError):
+    """There is a stored identity of that name, whatever its case. Take another name, or replace it with `--replace`."""
+
+    code = "LF0406"
 
 
 class ModelError(LivefuseError):

@@ -1,7 +1,9 @@
 """On whose word and on what ground a face is used: no record, no swap.
 
-`data_dir/identities/<sha256[:16]>/` holds the photo and `consent.json`. A record is on the disk, not in a cache of the
-system, before the call that writes it returns.
+Each photo lies in a folder `<sha256[:16]>/` of its own, beside its `consent.json`: photos used once right in the folder of
+identities, those of a stored identity in its folder there. One log has what was granted and what was removed, each line
+with the hash of the line before. A record is on the disk, not in a cache of the system, before the call that writes it
+returns.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +33,7 @@ _GROUNDS = {
     "synthetic": "drawn or generated, nobody real",
 }
 _RECORD, _LOG = "consent.json", "consent.log.jsonl"
+_AGAIN = "add the identity again and state the ground"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +49,24 @@ class ConsentRecord:
 
 def require_ground(config: IdentityConfig, photo_sha256: str) -> ConsentRecord:
     """A new record from what the operator said. Raises: NoConsent."""
+    ground = stated_ground(config)
+    return ConsentRecord(config.by or login_name(), now(), ground, photo_sha256, __version__)
+
+
+def stated_ground(config: IdentityConfig) -> Ground:
+    """What the operator said, asked before a photo is looked at. Raises: NoConsent."""
     if config.consent is None:
         grounds = "; ".join(f"`{ground}`: {_GROUNDS[ground]}" for ground in get_args(Ground))
         raise NoConsent(
             f"no ground for using the face in {config.photo!r}: somebody has to answer for every face that is put on",
             hint=f"say on what ground with `--consent GROUND` or `identity.consent`; {grounds}",
         )
-    who = config.by or _login_name()
-    when = datetime.now(UTC).isoformat(timespec="seconds")
-    return ConsentRecord(who, when, config.consent, photo_sha256, __version__)
+    return config.consent
+
+
+def now() -> str:
+    """ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def store(folder: Path, record: ConsentRecord, photo: bytes, suffix: str) -> Path:
@@ -61,14 +74,38 @@ def store(folder: Path, record: ConsentRecord, photo: bytes, suffix: str) -> Pat
 
     Two processes may store the same identity at once: each file is replaced as a whole, the log is appended under a lock.
     """
+    home = keep(folder, record, photo, suffix, seal=False)
+    grant(folder, [record])
+    _seal(home, record)
+    return home
+
+
+def keep(folder: Path, record: ConsentRecord, photo: bytes, suffix: str, *, seal: bool = True) -> Path:
+    """Write the photo, and with `seal` its record, durably into a folder of their own; the log is not told."""
     home = folder / record.photo_sha256[:16]
     home.mkdir(parents=True, exist_ok=True)
     picture = home / f"photo{suffix}"
     if not picture.exists():
-        _replace(picture, photo)
-    _append(folder / _LOG, record)
-    _replace(home / _RECORD, (json.dumps(asdict(record), indent=2) + "\n").encode())
+        write_durably(picture, photo)
+    if seal:
+        _seal(home, record)
     return home
+
+
+def grant(folder: Path, records: Iterable[ConsentRecord], identity: str = "") -> None:
+    """Log that photos may be used, as part of a stored identity where its id is given."""
+    named = {"identity": identity} if identity else {}
+    _append(folder / _LOG, [{**asdict(record), **named} for record in records])
+
+
+def withdraw(folder: Path, identity: str, photos: Iterable[str], by: str = "") -> None:
+    """Log that an identity was removed: its records count no longer, whatever is still on the disk or in a copy."""
+    told = {"event": "removed", "identity": identity, "photos": sorted(photos)}
+    _append(folder / _LOG, [{**told, "who": by or login_name(), "when": now(), "livefuse_version": __version__}])
+
+
+def _seal(home: Path, record: ConsentRecord) -> None:
+    write_durably(home / _RECORD, (json.dumps(asdict(record), indent=2) + "\n").encode())
 
 
 def read_record(home: Path) -> ConsentRecord:
@@ -85,6 +122,35 @@ def read_record(home: Path) -> ConsentRecord:
     return record
 
 
+def require_standing(folder: Path, identity: str, photos: Iterable[str]) -> dict[str, ConsentRecord]:
+    """The records of a stored identity's photos by their sha256, if the log has them too and not their removal.
+
+    Raises: NoConsent when a record is missing, damaged, about another photo, unknown to the log or withdrawn.
+    """
+    home = folder / identity
+    told = [entry for entry in entries(folder) if entry.get("identity") == identity]
+    removed = next((entry for entry in told if entry.get("event") == "removed"), None)
+    if removed is not None:
+        raise NoConsent(f"the consent for {home} was withdrawn on {removed.get('when')}", hint=_AGAIN)
+    records = {}
+    for digest in photos:
+        path = home / digest[:16] / _RECORD
+        record = read_record(path.parent)
+        if record.photo_sha256 != digest:
+            raise NoConsent(f"the consent record {path} is not about this photo", hint=_AGAIN)
+        if not any(asdict(record).items() <= entry.items() for entry in told):
+            raise NoConsent(f"the consent record {path} was never given here: the log does not have it", hint=_AGAIN)
+        records[digest] = record
+    return records
+
+
+def entries(folder: Path) -> list[dict[str, object]]:
+    """What the log says, line by line; damaged lines say nothing. `verify_log` tells whether it was changed."""
+    path = folder / _LOG
+    lines = path.read_text("utf-8", "replace").splitlines() if path.exists() else []
+    return [entry for entry in map(_parsed, lines) if entry is not None]
+
+
 def verify_log(folder: Path) -> int:
     """Entries of the consent log whose chain of hashes holds. Raises: NoConsent when a line was changed or removed."""
     path = folder / _LOG
@@ -99,18 +165,26 @@ def verify_log(folder: Path) -> int:
     return len(lines)
 
 
-def _append(path: Path, record: ConsentRecord) -> None:
-    """Add a line that holds the hash of the line before: a later change shows."""
+def _append(path: Path, told: Iterable[Mapping[str, object]]) -> None:
+    """Add lines that each hold the hash of the line before: a later change shows.
+
+    A last line without its end was cut off by a crash before anybody was told that it counts: it is written over.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"), path.open("a+b") as log:
         log.seek(0)
-        lines = log.read().splitlines()
-        previous = _digest(lines[-1].decode()) if lines else ""
-        log.write(json.dumps({**asdict(record), "previous": previous}).encode() + b"\n")
+        whole, end, _ = log.read().rpartition(b"\n")
+        log.truncate(len(whole) + len(end))
+        previous = _digest(whole.rpartition(b"\n")[2].decode("utf-8", "replace")) if end else ""
+        for entry in told:
+            line = json.dumps({**entry, "previous": previous})
+            log.write(line.encode() + b"\n")
+            previous = _digest(line)
         log.flush()
         os.fsync(log.fileno())
 
 
-def _replace(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes) -> None:
     """Write beside the file, flush to the disk, rename over it: readers see the old or the new, never a part."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -123,8 +197,13 @@ def _replace(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             Path(name).unlink()
         raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk know the folder's names as they are now."""
     if os.name == "posix":
-        directory = os.open(path.parent, os.O_RDONLY)
+        directory = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(directory)
         finally:
@@ -143,7 +222,8 @@ def _digest(line: str) -> str:
     return hashlib.sha256(line.encode()).hexdigest()
 
 
-def _login_name() -> str:
+def login_name() -> str:
+    """Who runs this."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container whose user id has no name

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from livefuse.align.templates import TEMPLATES
 from livefuse.config import IdentityConfig
 from livefuse.errors import IdentityError, NoConsent, NoFace, SeveralFaces
 from livefuse.frame import F32, U8
@@ -29,8 +30,9 @@ class BlobFinder:
         found = []
         for x, y, w, h in stats[1:count, :4]:
             box = np.array([x, y, x + w, y + h], np.float32)
-            landmarks = np.tile(np.array([x + w / 2, y + h / 2], np.float32), (66, 1))
-            found.append((box, landmarks[:5], landmarks))
+            corner, side = np.array([x, y], np.float32), np.array([w, h], np.float32)
+            landmarks = np.tile(corner + side / 2, (66, 1))
+            found.append((box, corner + side * TEMPLATES["arcface_128"], landmarks))
         return found
 
 
