@@ -22,6 +22,7 @@ from livefuse.frame import F32, U8, Crop
 _WHITE_FROM = 20
 # Zeros around the square that stand for the rest of the frame: the blur reaches at most 1 px further than the erosion.
 _RING_PX = 3
+_VECTOR_PX = 64  # boxes start at a multiple of it: OpenCV's vector and scalar filters round differently
 
 
 class InsightFace:
@@ -49,6 +50,7 @@ class InsightFace:
         box = region.covered(to_frame, -1, side, _RING_PX, picture)
         if box.is_empty or crop.mask is None:
             return
+        box = box._replace(x1=box.x1 // _VECTOR_PX * _VECTOR_PX)
         weight = soft_square(lane, to_frame, box, side)
         if weight is None:
             return
