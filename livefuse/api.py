@@ -50,7 +50,7 @@ class FrameSwapper:
         """
         _check(frame)
         if t_ns is None:
-            self._stages.pipeline.detect.forget()
+            self._stages.pipeline.detect.restart()
         self._fit(*frame.shape[:2])
         out = self._pool.take()[0] if out is None else out
         looking = self._in_flight(frame, t_ns or 0)

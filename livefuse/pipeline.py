@@ -33,6 +33,10 @@ class DetectStage(Protocol):
 
     def __call__(self, lane: Lane, picture: Picture, t_ns: int) -> Faces: ...
 
+    def restart(self) -> None:
+        """The next picture has nothing to do with the last."""
+        ...
+
 
 class AlignStage(Protocol):
     def begin(self, lane: Lane, picture: Picture) -> None:

@@ -44,11 +44,10 @@ def demo_config(seconds: float, out: Path, *, overlay: bool, stats: str) -> Conf
 
 def _detector() -> str:
     """The real detector where its models are at hand; a demo never downloads."""
-    from livefuse.stages import LANDMARKER
     from livefuse.weights.store import ModelStore
 
     try:
-        ModelStore.default().ensure(["yunet", LANDMARKER])
+        ModelStore.default().ensure([Config().detect.model, Config().align.model])
     except ModelError:
         log.warning("no models here yet: the demo asks the synthetic source where its face is (`livefuse models pull`)")
         return "known"

@@ -106,6 +106,8 @@ class _NoFaces:
     def __call__(self, lane: Lane, picture: Picture, t_ns: int) -> Faces:
         return Faces.none()
 
+    def restart(self) -> None: ...
+
 
 class _NoCrops:
     def begin(self, lane: Lane, picture: Picture) -> None: ...

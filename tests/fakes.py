@@ -101,6 +101,8 @@ class FakeDetect:
     def begin(self, lane: Lane, picture: Picture) -> None:
         """Nothing to do ahead."""
 
+    def restart(self) -> None: ...
+
     def __call__(self, lane: Lane, picture: Picture, t_ns: int) -> Faces:
         self._frame += 1
         if not self._when(self._frame):

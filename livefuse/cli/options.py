@@ -32,7 +32,7 @@ class FaceChoice(StrEnum):
     all = "all"
     largest = "largest"
     centre = "centre"
-    index = "index"
+    nth = "index"
     like = "like"
 
 

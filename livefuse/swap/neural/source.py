@@ -49,7 +49,7 @@ class EmbeddingSource:
     def __call__(self, identity: Identity) -> F32:
         raw = mean_embedding(np.concatenate([self.embed(shot) for shot in identity.shots]))[None]
         if self._converter is not None:
-            raw = self._converter(raw)
+            raw = self._converter(Lane(-1), raw)
         if self._emap is not None:
             return self._mapped(raw)
         return _unit(raw) if self._unit else np.asarray(raw, np.float32)
