@@ -15,6 +15,7 @@ import pytest
 from livefuse.device.base import Lane
 from livefuse.errors import EngineFailed
 from livefuse.runtime import ort as ort_module
+from livefuse.runtime.binding import HostSlot
 from livefuse.runtime.ort import OrtEngine
 from tests.unit import small_models as small
 
@@ -41,8 +42,12 @@ def test_steady_state_reads_the_lane_and_writes_into_the_same_memory(
     engine: OrtEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Any] = []
-    slot = ort_module.HostSlot
-    monkeypatch.setattr(ort_module, "HostSlot", lambda *args, **options: made.append(1) or slot(*args, **options))
+
+    def counted(*model: Any, **options: Any) -> HostSlot:
+        made.append(model)
+        return HostSlot(*model, **options)
+
+    monkeypatch.setattr(ort_module, "HostSlot", counted)
     lane = Lane(0)
     x = lane.buffer("x", (4, 3), np.float32)
     warmed(engine, lane, 4)
