@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from livefuse import __version__
-from livefuse.cli import bench, demo, models, run, swap, system
+from livefuse.cli import bench, demo, models, models_own, run, swap, system
 from livefuse.errors import LivefuseError
 
 _EPILOG = (
@@ -52,6 +52,9 @@ models_app = typer.Typer(help="List, fetch and verify model files.", no_args_is_
 models_app.command("list")(models.models_list)
 models_app.command("pull")(models.models_pull)
 models_app.command("verify")(models.models_verify)
+models_app.command("add")(models_own.models_add)
+models_app.command("show")(models_own.models_show)
+models_app.command("remove")(models_own.models_remove)
 app.add_typer(models_app, name="models")
 bench_app = typer.Typer(help="Measure livefuse on this machine.", no_args_is_help=True, rich_markup_mode=None)
 bench_app.command("pipeline")(bench.pipeline)

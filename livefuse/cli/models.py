@@ -31,12 +31,12 @@ _COLOURS = {
 
 def models_list(as_json: AsJson = False) -> None:
     """Show every known model: what it is for, its size and licence, and whether it is here."""
-    store = _store()
+    store = open_store()
     models = store.list()
     if as_json:
-        print_json({"folder": str(store.folder), "models": [_as_dict(model) for model in models]})
+        print_json({"folder": str(store.folder), "models": [as_dict(model) for model in models]})
         return
-    rows = [[m.recipe.name, m.recipe.kind, _status(m), _size(m), _licence(m), m.recipe.description] for m in models]
+    rows = [[m.recipe.name, m.recipe.kind, status_of(m), _size(m), _licence(m), m.recipe.description] for m in models]
     print_table(["NAME", "KIND", "STATUS", "SIZE", "LICENCE", "WHAT"], rows, colours=_COLOURS)
     typer.echo(f"in {store.folder}", err=True)
 
@@ -49,7 +49,7 @@ def models_pull(
     ] = False,
 ) -> None:
     """Fetch models, mirrors first; what broke off resumes. Prints the path of each."""
-    store = _store()
+    store = open_store()
     if all_:
         names = [r.name for r in store.recipes.values() if r.fetchable and (accept_licence or not r.non_commercial)]
     if not names:
@@ -78,7 +78,7 @@ def _pull(store: ModelStore, name: str, accept_licence: bool) -> Path:
 
 def models_verify(names: Names = None, as_json: AsJson = False) -> None:
     """Hash model files and compare them with their recipes; without names, every file that is here."""
-    store = _store()
+    store = open_store()
     chosen = (
         [store.recipe(n).name for n in names] if names else [m.recipe.name for m in store.list() if m.path.exists()]
     )
@@ -96,13 +96,13 @@ def models_verify(names: Names = None, as_json: AsJson = False) -> None:
         raise ModelMissing(f"not here: {', '.join(missing)}", hint=f"`livefuse models pull {' '.join(missing)}`")
 
 
-def _store() -> ModelStore:
+def open_store() -> ModelStore:
     from livefuse.weights.store import ModelStore
 
     return ModelStore.default()
 
 
-def _status(model: StoredModel) -> str:
+def status_of(model: StoredModel) -> str:
     return OWN if model.status == "missing" and not model.recipe.fetchable else model.status
 
 
@@ -117,7 +117,7 @@ def _licence(model: StoredModel) -> str:
     return model.recipe.licence + (" (non-commercial)" if model.recipe.non_commercial else "")
 
 
-def _as_dict(model: StoredModel) -> dict[str, Any]:
+def as_dict(model: StoredModel) -> dict[str, Any]:
     fields = {
         "name",
         "aliases",

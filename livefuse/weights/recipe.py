@@ -127,6 +127,7 @@ class Recipe(_Table):
     synthesis: PlainName | None = Field(
         None, description="architecture that `livefuse models synthesize` writes for it"
     )
+    family: PlainName | None = Field(None, description="the recipe that `livefuse models add` derived this one from")
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -175,8 +176,17 @@ def read_recipe(path: Path) -> Recipe:
 def all_recipes(user_folder: Path | None = None) -> dict[str, Recipe]:
     """Every recipe by name: the built-in ones, then the user's own, which win. Raises: RecipeInvalid."""
     user = Paths.default().recipes if user_folder is None else user_folder
-    files = sorted(builtin_folder().glob("*.toml")) + (sorted(user.glob("*.toml")) if user.is_dir() else [])
-    return {recipe.name: recipe for recipe in map(read_recipe, files)}
+    return builtin_recipes() | recipes_in(user)
+
+
+def builtin_recipes() -> dict[str, Recipe]:
+    """Those that come with livefuse, by name."""
+    return recipes_in(builtin_folder())
+
+
+def recipes_in(folder: Path) -> dict[str, Recipe]:
+    """Every recipe of a folder, which need not be there. Raises: RecipeInvalid."""
+    return {recipe.name: recipe for recipe in map(read_recipe, sorted(folder.glob("*.toml")))}
 
 
 def load_recipe(name: str) -> Recipe:

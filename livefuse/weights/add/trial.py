@@ -1,0 +1,129 @@
+"""Runs a model once, on the face of somebody who does not exist: does it run here, and does anything come out?"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from livefuse.align.templates import TEMPLATES, similarity_from_points
+from livefuse.device.base import Lane
+from livefuse.frame import F32, U8
+from livefuse.runtime.blob import Blob
+from livefuse.runtime.ort import OrtEngine
+from livefuse.source.synthetic.portrait import draw_portrait
+from livefuse.weights.bind import bound
+from livefuse.weights.recipe import Normalisation, Recipe, Tensor
+
+SEED, PORTRAIT_PX, FREE_PX = 7, 512, 320
+RAW_LENGTH = 20.0
+"""About how long a recogniser's embedding is before it is scaled."""
+MORPH = 0.75
+_BLANK = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What one output held. `least` and `most` are of its finite values."""
+
+    name: str
+    shape: tuple[int, ...]
+    finite: bool
+    blank: bool
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """`ms` is the second run's time: the first one also plans and allocates."""
+
+    ms: float
+    outputs: tuple[Output, ...]
+    fault: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"passed": not self.fault}
+
+
+def tried(path: Path, recipe: Recipe, precision: str) -> Trial:
+    """Raises: EngineFailed if the runtime cannot load or run it."""
+    engine, lane = OrtEngine(path), Lane(0)
+    recipe = bound(recipe, engine.inputs, engine.outputs)
+    feeds = {tensor.name: feed(tensor, recipe) for tensor in recipe.inputs}
+    engine.run(lane, feeds)
+    began_ns = time.perf_counter_ns()
+    results = engine.run(lane, feeds)
+    ms = (time.perf_counter_ns() - began_ns) / 1e6
+    outputs = tuple(_output(tensor.name, np.asarray(results[tensor.name])) for tensor in recipe.outputs)
+    return Trial(ms, outputs, _fault(recipe, outputs, precision))
+
+
+def feed(tensor: Tensor, recipe: Recipe) -> npt.NDArray[Any]:
+    """What one input is tried with, in its own dtype."""
+    if tensor.role == "morph":
+        return np.full(1, MORPH, tensor.dtype)
+    if tensor.role == "points":
+        template = TEMPLATES[recipe.template or "ffhq_512"]
+        return np.ascontiguousarray(template[None], tensor.dtype)
+    if len(tensor.shape) == 2:
+        return _embedding(tensor, RAW_LENGTH if recipe.kind == "converter" or not recipe.source.unit else 1.0)
+    if tensor.role == "identity":
+        source = recipe.source
+        return _face(tensor, source.template, source.normalisation or recipe.normalisation, "nchw")
+    return _face(tensor, recipe.template, recipe.normalisation, recipe.layout)
+
+
+def _embedding(tensor: Tensor, length: float) -> npt.NDArray[Any]:
+    width = tensor.shape[1] if isinstance(tensor.shape[1], int) else 512
+    drawn = np.random.default_rng(SEED).standard_normal((1, width))
+    return np.asarray(drawn / np.linalg.norm(drawn) * length, tensor.dtype)
+
+
+def _face(tensor: Tensor, template: str | None, normalisation: Normalisation | None, layout: str) -> npt.NDArray[Any]:
+    """The portrait cut by a template; by none, as detectors see it, the whole of it."""
+    sides = tensor.shape[2:4] if layout == "nchw" else tensor.shape[1:3]
+    height, width = (side if isinstance(side, int) else FREE_PX for side in sides)
+    blob = Blob(normalisation, "nchw" if layout == "nchw" else "nhwc")
+    out = np.empty((1, *blob.shape(height, width)), np.float32)
+    blob.fill(_cut(template, height, width), out[0])
+    return np.asarray(out, tensor.dtype)
+
+
+def _cut(template: str | None, height: int, width: int) -> U8:
+    portrait, truth = draw_portrait(SEED, PORTRAIT_PX)
+    if template is None:
+        return np.asarray(cv2.resize(portrait, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    (to_crop,) = similarity_from_points(truth.points, TEMPLATES[template] * np.array([width, height]))
+    return np.asarray(cv2.warpAffine(portrait, to_crop, (width, height)), np.uint8)
+
+
+def _output(name: str, values: npt.NDArray[Any]) -> Output:
+    numbers: F32 = values.astype(np.float32)
+    finite = np.isfinite(numbers)
+    inside = numbers[finite]
+    least, most = (float(inside.min()), float(inside.max())) if inside.size else (0.0, 0.0)
+    return Output(name, values.shape, bool(finite.all()), most - least < _BLANK, least, most)
+
+
+def _fault(recipe: Recipe, outputs: tuple[Output, ...], precision: str) -> str:
+    bad = [output.name for output in outputs if not output.finite]
+    if bad:
+        half = precision == "float16" or any(t.dtype == "float16" for t in recipe.inputs)
+        return f"{', '.join(bad)} holds NaN or infinity" + (f": {_HALF}" if half else "")
+    face = recipe.output("face")
+    blank = [output.name for output in outputs if output.blank and (face in (None, output.name))]
+    if face in blank or len(blank) == len(outputs):
+        return f"{', '.join(blank)} is blank: every value is the same"
+    return ""
+
+
+_HALF = (
+    "in half precision the 1e-8 of its normalisation is 0 and variances overflow; some exports keep those operators in "
+    "float32, others (and some graphics cards, GTX 16xx among them) do not: use an export in float32"
+)
