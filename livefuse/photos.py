@@ -61,13 +61,24 @@ class PhotoRecogniser:
 
 
 def photo_finder(config: Config, backend: Backend | None = None, engines: Engines | None = None) -> FaceFinder:
-    """Loads the detector and landmarker for photos; they are fetched when they lack and `auto_pull` is on.
+    """Finds faces with landmarks in photos. Its models are loaded when the first photo comes, and fetched before that when
+    they lack and `auto_pull` is on.
 
-    Raises: ModelMissing, ModelCorrupt, DownloadFailed, EngineFailed.
+    Raises, when called: ModelMissing, ModelCorrupt, DownloadFailed, EngineFailed.
     """
     if config.detect.model == "known":
         return _no_search
-    backend, engines = backend or CpuBackend(), engines or Engines(config)
+    loaded: list[PhotoSearch] = []
+
+    def find(rgb: U8) -> list[tuple[F32, F32, F32]]:
+        if not loaded:
+            loaded.append(_search(backend or CpuBackend(), engines or Engines(config)))
+        return loaded[0](rgb)
+
+    return find
+
+
+def _search(backend: Backend, engines: Engines) -> PhotoSearch:
     detect, place = engines.store.recipe(DETECTOR), engines.store.recipe(LANDMARKER)
     engines.require([detect, place])
     engine = engines.load(detect)

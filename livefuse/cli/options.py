@@ -45,7 +45,14 @@ class ProfileName(StrEnum):
     deep_live_cam = "deep-live-cam"
 
 
-FacePhoto = Annotated[str, typer.Option("--face", help="Photo of the face to put on, or synthetic:SEED.")]
+FacePhoto = Annotated[
+    str,
+    typer.Option(
+        "--face",
+        help="The face to put on: a photo, a folder of one person's photos, a video, the name of a stored identity "
+        "(`livefuse identity list`), or synthetic:SEED.",
+    ),
+]
 Consent = Annotated[
     Ground | None,
     typer.Option("--consent", help="On what ground this face may be used; without it there is no swap."),

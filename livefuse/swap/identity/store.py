@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock
 
@@ -21,10 +22,11 @@ from livefuse.config import IdentityConfig
 from livefuse.errors import IdentityError, NameTaken
 from livefuse.swap import consent
 from livefuse.swap.consent import ConsentRecord
-from livefuse.swap.identity import Embed, FaceFinder, Identity
+from livefuse.swap.identity import Embed, FaceFinder, Identity, Shot
 from livefuse.swap.identity.gather import gather
 from livefuse.swap.identity.names import checked_name, is_id, same_name, unknown
-from livefuse.swap.identity.stored import FILE, StoredIdentity, read_stored
+from livefuse.swap.identity.restore import photo_of, restored
+from livefuse.swap.identity.stored import FILE, StoredIdentity, StoredShot, read_stored
 from livefuse.swap.identity.writing import digests_in, with_ground, write_identity
 
 log = logging.getLogger("livefuse")
@@ -39,6 +41,13 @@ class Unnamed:
 
     id: str
     record: ConsentRecord
+
+
+class Found(NamedTuple):
+    """An identity by its id, and how to call it in a sentence."""
+
+    id: str
+    title: str
 
 
 class IdentityStore:
@@ -68,13 +77,7 @@ class IdentityStore:
         Photos are kept as they came, of videos the chosen shots as PNG. With `embed`, photos of somebody else are marked.
         Raises: NoConsent, NameTaken, NoFace, SeveralFaces, IdentityError, SourceError.
         """
-        name = checked_name(name)
-        config = with_ground(config, sources)
-        consent.stated_ground(config)
-        if not sources:
-            raise IdentityError(f"no photo of {name!r} was given", hint="photos, a folder of photos, or a video")
-        if not replace:
-            self._refuse_taken(name)  # before the long part; it counts under the lock
+        name, config = checked_name(name), self.check(name, sources, config, replace=replace)
         gathered = gather(sources, config, find, embed)
         self.folder.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.folder))
@@ -85,6 +88,23 @@ class IdentityStore:
             shutil.rmtree(staging, ignore_errors=True)  # moved to its place when all went well
         return stored
 
+    def check(
+        self, name: str, sources: Sequence[str], config: IdentityConfig, *, replace: bool = False
+    ) -> IdentityConfig:
+        """What `add` refuses before it looks at a photo; the configuration with its ground.
+
+        Raises: NoConsent, NameTaken, IdentityError.
+        """
+        name = checked_name(name)
+        if not sources:
+            raise IdentityError(f"no photo of {name!r} was given", hint="photos, a folder of photos, or a video")
+        config = with_ground(config, sources)
+        consent.stated_ground(config)
+        old = self._named(name)
+        if old is not None and not replace:
+            raise _taken(old.name)
+        return config
+
     def list(self) -> Sequence[StoredIdentity]:
         """All that can be read, by name; `damaged` has the rest."""
         return sorted(self._newest(), key=lambda stored: stored.name.casefold())
@@ -94,8 +114,7 @@ class IdentityStore:
         found = {}
         for home in self._homes():
             try:
-                stored = read_stored(home)
-                consent.require_standing(self.folder, stored.id, [shot.sha256 for shot in stored.shots])
+                self.require_consent(read_stored(home))
             except IdentityError as error:
                 found[home.name] = error.message
         return found
@@ -126,12 +145,28 @@ class IdentityStore:
     def load(self, name: str) -> Identity:
         """The identity, ready to be put on: no model is needed. Raises: UnknownIdentity, NoConsent, IdentityError."""
         from livefuse.swap.identity.load import assembled
-        from livefuse.swap.identity.restore import restored
 
         stored = self.get(name)
-        records = consent.require_standing(self.folder, stored.id, [shot.sha256 for shot in stored.used])
-        home = self.folder / stored.id
-        return assembled(stored.name, [restored(home, shot) for shot in stored.used], records)
+        records = self.require_consent(stored)
+        return assembled(stored.name, [self.shot(stored, shot) for shot in stored.used], records)
+
+    def require_consent(self, stored: StoredIdentity) -> dict[str, ConsentRecord]:
+        """The records of its photos by sha256. Raises: NoConsent unless all stand."""
+        return consent.require_standing(self.folder, stored.id, [shot.sha256 for shot in stored.shots])
+
+    def photo(self, stored: StoredIdentity, shot: StoredShot) -> Path:
+        return photo_of(self.folder / stored.id, shot)
+
+    def shot(self, stored: StoredIdentity, shot: StoredShot) -> Shot:
+        """With its picture. Raises: NoConsent when the photo is not the one consented to, IdentityError."""
+        return restored(self.folder / stored.id, shot)
+
+    def find(self, name: str) -> Found:
+        """What a name or an id stands for, damaged or not. Raises: UnknownIdentity."""
+        if is_id(name) and (self.folder / name).is_dir() and name not in {stored.id for stored in self._readable()}:
+            return Found(name, f"the identity {name}")
+        stored = self.get(name)
+        return Found(stored.id, repr(stored.name))
 
     def remove(self, name: str, *, by: str = "") -> str:
         """Delete an identity's photos and all that was made of them, and log that it was; its id.
@@ -141,9 +176,9 @@ class IdentityStore:
         if not self.folder.is_dir():
             raise unknown(name, [])
         with self._locked():
-            home = self._home_of(name)
-            self._delete(home, by)
-            return home.name
+            found = self.find(name)
+            self._delete(self.folder / found.id, by)
+            return found.id
 
     def _publish(
         self, staging: Path, stored: StoredIdentity, records: Sequence[ConsentRecord], *, replace: bool
@@ -166,17 +201,6 @@ class IdentityStore:
         home.replace(gone)
         shutil.rmtree(gone)
         consent.sync_folder(self.folder)
-
-    def _home_of(self, name: str) -> Path:
-        """Of a stored identity, also a damaged one by its id, or of a photo used without a name."""
-        if is_id(name) and (self.folder / name).is_dir():
-            return self.folder / name
-        return self.folder / self.get(name).id
-
-    def _refuse_taken(self, name: str) -> None:
-        old = self._named(name)
-        if old is not None:
-            raise _taken(old.name)
 
     def _named(self, name: str) -> StoredIdentity | None:
         return next((stored for stored in self._newest() if same_name(stored.name, name)), None)

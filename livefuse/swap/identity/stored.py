@@ -109,6 +109,11 @@ class StoredIdentity(_Strict):
         return kept or self.shots
 
     @property
+    def best(self) -> StoredShot:
+        """The one that shows the face best, the first among equals."""
+        return max(self.used, key=lambda shot: shot.face_quality.score)
+
+    @property
     def outliers(self) -> tuple[StoredShot, ...]:
         return tuple(shot for shot in self.shots if shot.outlier)
 
