@@ -86,10 +86,11 @@ class Graph:
         fed = Tensor(name, tuple(nominal or [size if isinstance(size, int) else 1 for size in declared]))
         return self.cast(fed, self.dtype) if cast else fed
 
-    def output(self, value: Tensor, name: str, declared: Shape, dtype: str = "float32") -> None:
-        """Give a value its name at the graph's door; float16 becomes float32 there."""
-        self._declare(self._proto.output, name, declared, dtype)
-        if self.precision == "fp16" and dtype == "float32":
+    def output(self, value: Tensor, name: str, declared: Shape, *, given: str = "") -> None:
+        """Give a value its name at the graph's door, where all is float32; `given` says the value's dtype if it is not the
+        graph's."""
+        self._declare(self._proto.output, name, declared)
+        if (given or self.dtype) != "float32":
             self._node("Cast", [value.name], name, {"to": DTYPE_NUMBERS["float32"]})
             return
         for node in self._proto.node:

@@ -7,7 +7,7 @@ layer to layer: a network of random weights then still shows something of its in
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -62,6 +62,20 @@ def carried(
                 taps[...] = gains[row] / taps.size
             else:
                 taps[tuple(size // 2 for size in taps.shape)] = gains[row]
+        return drawn
+
+    return draw
+
+
+def placed(fill: Fill, taps: Mapping[tuple[int, int], float], rows: int | None = None) -> Fill:
+    """The first `rows` outputs take only the inputs that `taps` name by (output, input), with that weight, at the kernel's
+    middle; other rows stay random, and take the named weights in addition."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        drawn = fill(rng, shape)
+        drawn[: 1 + max(row for row, _ in taps) if rows is None else rows] = 0
+        for (row, column), weight in taps.items():
+            drawn[row, column][tuple(size // 2 for size in shape[2:])] = weight
         return drawn
 
     return draw

@@ -24,7 +24,7 @@ def conv(
     if bias or norm:
         weights.append(g.weight("conv.bias", (out,), shift, learned=out * (bias + 2 * norm)))
     height, width = ((size + 2 * pad - kernel) // stride + 1 for size in x.shape[2:])
-    g.macs += math.prod(shape) * height * width
+    g.macs += x.shape[0] * math.prod(shape) * height * width
     return g.op(
         "Conv", [x, *weights], (x.shape[0], out, height, width), kernel_shape=[kernel] * 2, strides=[stride] * 2,
         pads=[pad] * 4, group=groups, dilations=[1, 1],
@@ -40,7 +40,7 @@ def conv_transpose(g: Graph, x: Tensor, out: int, kernel: int, stride: int, pad:
     if bias or norm:
         weights.append(g.weight("deconv.bias", (out,), _BIAS, learned=out * (bias + 2 * norm)))
     height, width = ((size - 1) * stride - 2 * pad + kernel for size in x.shape[2:])
-    g.macs += math.prod(shape) * x.shape[2] * x.shape[3]
+    g.macs += x.shape[0] * math.prod(shape) * x.shape[2] * x.shape[3]
     return g.op(
         "ConvTranspose", [x, *weights], (x.shape[0], out, height, width), kernel_shape=[kernel] * 2,
         strides=[stride] * 2, pads=[pad] * 4,
@@ -54,18 +54,18 @@ def gemm(g: Graph, x: Tensor, out: int, *, bias: bool = True, norm: bool = False
     weights = [g.weight("gemm.weight", shape, fill or he())]
     if bias or norm:
         weights.append(g.weight("gemm.bias", (out,), shift, learned=out * (bias + 2 * norm)))
-    g.macs += math.prod(shape)
+    g.macs += x.shape[0] * math.prod(shape)
     return g.op("Gemm", [x, *weights], (x.shape[0], out), transB=1)
 
 
-def batch_norm(g: Graph, x: Tensor, *, scale: Fill | None = None, mean: Fill | None = None) -> Tensor:
+def batch_norm(g: Graph, x: Tensor, *, mean: float = 0.0, variance: float = 1.0) -> Tensor:
     """A batch norm that stays a node; its running mean and variance are not learned."""
     size = x.shape[1:2]
     weights = [
-        g.weight("bn.scale", size, scale or normal(0.05, 1.0)),
+        g.weight("bn.scale", size, normal(0.05, 1.0)),
         g.weight("bn.shift", size, _BIAS),
-        g.weight("bn.mean", size, mean or constant(0.0), learned=0),
-        g.weight("bn.var", size, constant(1.0), learned=0),
+        g.weight("bn.mean", size, constant(mean), learned=0),
+        g.weight("bn.var", size, constant(variance), learned=0),
     ]
     return g.op("BatchNormalization", [x, *weights], x.shape, epsilon=1e-5)
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Precision = Literal["fp32", "fp16"]
 _STAND_IN = "same contract and bytes; the architecture is not public"
 _SHRINK = 16
+_EMBEDDINGS = "it runs once per identity, and rounding would move the embedding"
+_COORDINATES = "it is small, and what it computes are coordinates"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,31 @@ def _all() -> Mapping[str, Architecture]:
         Architecture("inswapper_128", "inswapper", "inswapper", opset=11),
         Architecture("simswap_256", "simswap", "simswap_256"),
         Architecture("simswap_unofficial_512", "simswap", "simswap_512"),
+        Architecture("ghost_1_256", "ghost", "ghost_1"),
+        Architecture("ghost_2_256", "ghost", "ghost_2"),
+        Architecture("ghost_3_256", "ghost", "ghost_3"),
+        Architecture("hyperswap_1a_256", "stand_in", "hyperswap", stand_in=True, precision="fp16"),
+        Architecture("hyperswap_1b_256", "stand_in", "hyperswap", stand_in=True, precision="fp16"),
+        Architecture("hyperswap_1c_256", "stand_in", "hyperswap", stand_in=True, precision="fp16"),
+        Architecture("blendswap_256", "stand_in", "blendswap", stand_in=True),
+        Architecture("uniface_256", "stand_in", "uniface", stand_in=True),
+        Architecture("hififace_unofficial_256", "stand_in", "hififace", stand_in=True),
+        Architecture("dfm", "dfm", "liae"),
+        Architecture("dfm_amp", "dfm", "amp"),
+        Architecture("scrfd_10g", "scrfd", "scrfd_10g"),
+        Architecture("scrfd_2.5g", "scrfd", "scrfd_2_5g"),
+        Architecture("scrfd_500m", "scrfd", "scrfd_500m"),
+        Architecture("yoloface_8n", "yoloface", "yoloface_8n"),
+        Architecture("w600k_r50", "recognisers", "iresnet50"),
+        Architecture("w600k_mbf", "recognisers", "mobilefacenet"),
+        Architecture("crossface_ghost", "crossface", "crossface", only_fp32=_EMBEDDINGS),
+        Architecture("crossface_hififace", "crossface", "crossface", only_fp32=_EMBEDDINGS),
+        Architecture("crossface_simswap", "crossface", "crossface", only_fp32=_EMBEDDINGS),
+        Architecture("2dfan4", "fan", "fan4"),
+        Architecture("2d106det", "landmarkers", "landmarks_106"),
+        Architecture("peppa_wutz", "landmarkers", "peppa_wutz", stand_in=True),
+        Architecture("fan_68_5", "landmarkers", "points_to_68", stand_in=True, only_fp32=_COORDINATES),
+        Architecture("facemesh_468", "landmarkers", "facemesh", stand_in=True),
     ]
     return MappingProxyType({each.name: each for each in listed})
 
