@@ -18,10 +18,11 @@ SOMEBODY_ELSE = 0.25
 """Cosine below which a look disagrees with what is remembered. One look at a small turned face is that far off by chance
 about once in twenty, so that only several in a row part a track from its id."""
 
+_NOTHING_LIKE = 0.12  # where the view is poor: a profile of the same person is about that far off, hair is further
 _ALIKE = 0.4  # a look that agrees less is not learned from until others have settled what it was
 _DOUBTS = 4
 _AGAIN_NS, _SOON_NS = 700_000_000, 150_000_000
-_SURE_LOOKS = 3  # the first looks follow each other quickly: the mean of three is far steadier than one
+_SURE = 3.0  # good views; a memory of fewer doubts itself, and its looks follow each other quickly
 _MEMORY_LOOKS = 8.0
 _POOR = 0.3  # what a view counts for that is small, turned away or uncertain
 _WAIT_FRAMES = 10  # a new face has that long to show a good view before a poor one is taken
@@ -44,11 +45,10 @@ class _Memory:
     mean: F32
     weight: float
     seen_ns: int
-    looks: int = 1
     doubts: list[tuple[float, F32]] = field(default_factory=list)
 
     def due(self, t_ns: int) -> bool:
-        wait_ns = _SOON_NS if self.looks < _SURE_LOOKS or self.weight < 1 else _AGAIN_NS
+        wait_ns = _SOON_NS if self.weight < _SURE else _AGAIN_NS
         return bool(self.doubts) or t_ns - self.seen_ns >= wait_ns
 
     def learn(self, embedding: F32, weight: float) -> None:
@@ -92,14 +92,14 @@ class Likeness:
     def verify(self, track: int, found: Faces, index: int) -> bool:
         """Whether a detection may be this track's, which was lost or would jump. Says yes where it cannot tell."""
         memory = self._memory.get(track)
-        points = found.points[index]
-        if memory is None or memory.weight < 1 or self._looked or not good_view(points, float(found.scores[index])):
+        if memory is None or memory.weight < _SURE or self._looked:
             return True
-        embedding = self._embed(points)
+        embedding = self._embed(found.points[index])
         if embedding is None:
             return True
-        agrees = float(memory.mean @ embedding) >= SOMEBODY_ELSE
-        if agrees:
+        good = good_view(found.points[index], float(found.scores[index]))
+        agrees = float(memory.mean @ embedding) >= (SOMEBODY_ELSE if good else _NOTHING_LIKE)
+        if agrees and good:
             self._note(memory, embedding, 1.0)
         return agrees
 
@@ -122,7 +122,7 @@ class Likeness:
         """The face that `track` has shown lately belongs to `successor`; `track` keeps what it looked like before."""
         memory = self._memory[track]
         doubted = _unit(np.sum([embedding for _, embedding in memory.doubts], axis=0))
-        self._memory[successor] = _Memory(doubted, float(len(memory.doubts)), self._t_ns, len(memory.doubts))
+        self._memory[successor] = _Memory(doubted, float(len(memory.doubts)), self._t_ns)
         memory.doubts = []
 
     def _urgency(self, track: Trajectory) -> float:
@@ -152,9 +152,9 @@ class Likeness:
     def _note(self, memory: _Memory, embedding: F32, weight: float) -> bool:
         """Take a look into memory. Looks that disagree wait until there are enough of them: a face that turned away and
         came back leaves no trace, one that changed for good is somebody else, or has changed by itself."""
-        memory.seen_ns, memory.looks = self._t_ns, memory.looks + 1
+        memory.seen_ns = self._t_ns
         cosine = float(memory.mean @ embedding)
-        if cosine >= _ALIKE or memory.weight < 1:
+        if cosine >= _ALIKE or memory.weight < _SURE:
             memory.doubts = []
             memory.learn(embedding, weight)
             return False

@@ -97,7 +97,7 @@ class Tracker:
         away, remembered where it was."""
         old = next(track for track in self._tracks if track.id == id_)
         new = Trajectory(self._next_id, old.score, old.state.copy(), old.seen_ns, hits=old.hits, confirmed=True)
-        new.velocity, new.moved = old.velocity.copy(), old.moved
+        new.velocity, new.moved, new.points = old.velocity.copy(), old.moved, old.points
         self._next_id += 1
         self._tracks.append(new)
         old.away, old.chosen, old.run = True, False, 0
@@ -145,7 +145,7 @@ class Tracker:
 
     def _born(self, found: Faces, i: int, t_ns: int) -> Trajectory:
         state = np.concatenate((found.boxes[i], found.points[i].reshape(10))).astype(np.float64)
-        track = Trajectory(self._next_id, float(found.scores[i]), state, t_ns)
+        track = Trajectory(self._next_id, float(found.scores[i]), state, t_ns, points=found.points[i])
         track.confirmed = self._config.min_hits <= 1
         self._next_id += 1
         return track

@@ -19,7 +19,7 @@ _MOVED, _MOVED_WOBBLES, _WOBBLE_WEIGHT, _SETTLED = 0.008, 4.0, 0.1, 5
 
 @dataclass(slots=True)
 class Trajectory:
-    """Shapes: state (14,) is box x1 y1 x2 y2 and five points; frame px.
+    """Shapes: state (14,) is box x1 y1 x2 y2 and five points, filtered; points (5, 2) as last detected; frame px.
 
     `lost` counts frames since the first detector run that did not see the face, 0 while it is seen; `away` means that
     it has been lost for too long to be shown, but is remembered; `jumped` that the last detection lay off its prediction;
@@ -41,6 +41,7 @@ class Trajectory:
     chosen: bool = False
     role: int = 0
     run: int = 0
+    points: F32 = field(default_factory=lambda: np.zeros((5, 2), np.float32))
     velocity: F64 = field(default_factory=lambda: np.zeros(2))
     _anchor: F64 | None = None
     _wobble_px: float = 0.0
@@ -49,11 +50,6 @@ class Trajectory:
     @property
     def centre(self) -> F64:
         return (self.state[0:2] + self.state[2:4]) / 2
-
-    @property
-    def points(self) -> F64:
-        """Shape: (5, 2)."""
-        return self.state[4:].reshape(5, 2)
 
     @property
     def never_chosen(self) -> bool:
@@ -81,7 +77,7 @@ class Trajectory:
             before = self.centre
             self.state = self._filtered(measured, dt_s) if smooth else measured
             self.velocity = self.velocity + _VELOCITY_WEIGHT * ((self.centre - before) / dt_s - self.velocity)
-        self.score, self.seen_ns = score, t_ns
+        self.score, self.seen_ns, self.points = score, t_ns, points
         self.hits, self.missed, self.lost, self.away = self.hits + 1, 0, 0, False
         self._note_motion(wobble_px)
 
