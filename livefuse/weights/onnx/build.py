@@ -7,6 +7,7 @@ still counts its scale and shift. `macs` are the multiply-adds of convolutions a
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,7 +172,8 @@ class Graph:
         return _tag(5, len(told) + data_bytes) + told, data_bytes
 
     def _drawn(self, weight: Weight, index: int) -> Array:
-        drawn = weight.fill(np.random.default_rng([self.seed, index]), weight.shape)
+        own = [self.seed, zlib.crc32(self.name.encode()), index]  # siblings of one architecture differ at the same seed
+        drawn = weight.fill(np.random.default_rng(own), weight.shape)
         return np.ascontiguousarray(drawn.astype(np.dtype(weight.dtype).newbyteorder("<"), copy=False))
 
     def _model(self) -> Message:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from livefuse.weights.synthesize.catalogue import ARCHITECTURES, Architecture, Summary, build, synthesize
+from livefuse.weights.synthesize.catalogue import ARCHITECTURES, Architecture, Precision, Summary, build, synthesize
 
-__all__ = ["ARCHITECTURES", "Architecture", "Summary", "build", "synthesize"]
+__all__ = ["ARCHITECTURES", "Architecture", "Precision", "Summary", "build", "synthesize"]

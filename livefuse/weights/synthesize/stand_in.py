@@ -27,22 +27,24 @@ class _Plan:
     """Takes and gives -1..1, not 0..1."""
     mask: bool = False
     downs: int = 3
+    plain: int = 0
+    """Convolutions after the blocks."""
 
 
 def hyperswap(g: Graph) -> None:
-    _swapper(g, _Plan(1024, 9, 512, mask=True))
+    _swapper(g, _Plan(1024, 9, 127, mask=True))
 
 
 def blendswap(g: Graph) -> None:
-    _swapper(g, _Plan(2048, 4, 512, source_px=112, signed=False, downs=4))
+    _swapper(g, _Plan(2048, 4, 6629, source_px=112, signed=False, downs=4, plain=1))
 
 
 def uniface(g: Graph) -> None:
-    _swapper(g, _Plan(768, 6, 512, source_px=256))
+    _swapper(g, _Plan(768, 7, 2199, source_px=256, plain=1))
 
 
 def hififace(g: Graph) -> None:
-    _swapper(g, _Plan(512, 7, 512))
+    _swapper(g, _Plan(512, 8, 1620))
 
 
 def _swapper(g: Graph, plan: _Plan) -> None:
@@ -58,6 +60,8 @@ def _swapper(g: Graph, plan: _Plan) -> None:
     for _ in range(plan.blocks):
         y = nn.relu(g, _styled(g, x, identity))
         x = nn.add(g, x, _styled(g, y, identity))
+    for _ in range(plan.plain):
+        x = _conv(g, x, plan.width, 1)
     for out in reversed(widths[:-1]):
         x = _conv(g, nn.resize(g, x), out, 1)
     image = nn.conv(g, nn.pad(g, x, 3), 3, 7, pad=0, fill=picture.showing(2.8, 0.1), shift=constant(-1.4))
