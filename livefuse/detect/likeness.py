@@ -110,13 +110,13 @@ class Likeness:
         if all_new:
             for track in [track for track in seen if track.id not in self._memory]:
                 self._look_at(track)
-        if self._looked:
-            return []
         asking = [(urgency, track) for track in seen if (urgency := self._urgency(track)) > 0]
-        if not asking:
-            return []
-        _, track = max(asking, key=lambda pair: pair[0])
-        return [track.id] if self._look_at(track) else []
+        for _, track in sorted(asking, key=lambda pair: -pair[0]):
+            if self._looked:
+                break
+            if self._look_at(track):
+                return [track.id]
+        return []
 
     def part(self, track: int, successor: int) -> None:
         """The face that `track` has shown lately belongs to `successor`; `track` keeps what it looked like before."""
@@ -172,11 +172,11 @@ class Likeness:
         """Unit vector (D,), None where the points make no face."""
         if self._lane is None or self._picture is None:
             return None
-        self._looked = True
         try:
             embedding = self._recogniser.embed(self._lane, self._picture, np.asarray(points, np.float32)[None])[0]
-        except DegenerateFace:
+        except DegenerateFace:  # costs nothing, so that another face may be looked at
             return None
+        self._looked = True
         return embedding if bool(np.isfinite(embedding).all()) else None
 
 
