@@ -114,7 +114,9 @@ def _size(model: StoredModel) -> str:
 
 
 def _licence(model: StoredModel) -> str:
-    return model.recipe.licence + (" (non-commercial)" if model.recipe.non_commercial else "")
+    licence = model.recipe.licence
+    said = not model.recipe.non_commercial or "non-commercial" in licence
+    return licence if said else f"{licence} (non-commercial)"
 
 
 def as_dict(model: StoredModel) -> dict[str, Any]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A model; see `livefuse models list`.")]
 
+_NAMED_OUTPUTS = 3
+
 
 def models_add(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An ONNX or DFM file.")],
@@ -56,14 +58,15 @@ def models_add(
 def models_show(name: Name, as_json: AsJson = False) -> None:
     """Show everything that a model's recipe says, and what is here of it."""
     model = open_store().stored(name)
-    told = model.recipe.model_dump(mode="json") | as_dict(model)
-    if as_json:
-        print_json(told)
-        return
-    told |= {"status": status_of(model)}
     recipe = model.recipe
+    if as_json:
+        print_json(recipe.model_dump(mode="json") | as_dict(model))
+        return
+    told = recipe.model_dump(mode="json", exclude_defaults=True)
     told |= {"inputs": [_tensor(t) for t in recipe.inputs], "outputs": [_tensor(t) for t in recipe.outputs]}
-    for key, value in told.items():
+    told |= {"non_commercial": "yes" if recipe.non_commercial else "no", "status": status_of(model)}
+    here = {"path": str(model.path), "recorded_sha256": model.recorded_sha256} if model.status != "missing" else {}
+    for key, value in (told | here).items():
         for line in _lines(key, value):
             typer.echo(line)
 
@@ -103,7 +106,9 @@ def _in_words(step: Inspection | Match | Trial) -> str:
         return "\n".join([f"{step.path.name}: {size}, opset {step.opset}", *tensors, *emap])
     if isinstance(step, Match):
         return f"family {step.recipe.name} ({step.recipe.kind}): {step.reason}"
-    results = ", ".join(f"{o.name} finite {o.least:.3g}..{o.most:.3g}" for o in step.outputs)
+    if len(step.outputs) > _NAMED_OUTPUTS:
+        return f"self-test: {step.ms:.0f} ms, all {len(step.outputs)} outputs finite"
+    results = ", ".join(f"{o.name} finite, {o.least:.3g} to {o.most:.3g}" for o in step.outputs)
     return f"self-test: {step.ms:.0f} ms, {results}"
 
 

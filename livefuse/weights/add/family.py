@@ -36,6 +36,7 @@ def recognise(found: Inspection, recipes: Mapping[str, Recipe], *, family: str =
     fitting = [match for recipe in recipes.values() if (match := _fit(found, recipe))]
     if not fitting:
         raise ModelError(_unknown(found), hint="if you know what it is, name the recipe it is like: --family NAME")
+    fitting = _most_explained(fitting)
     sized = [match for match in fitting if match.recipe.bytes == found.size_bytes]
     if len(sized) == 1:
         return _because(sized[0], "its structure and its size in bytes are the recipe's")
@@ -55,6 +56,15 @@ def _fit(found: Inspection, recipe: Recipe) -> Match | None:
         return Match(recipe, *fitted(found, recipe), "its inputs and outputs are the recipe's")
     except Misfit:
         return None
+
+
+def _most_explained(matches: list[Match]) -> list[Match]:
+    """A network with heat maps beside its points is none that has points alone. Swappers stay: some exports of theirs
+    have a mask that others lack."""
+    if any(match.recipe.kind == "swapper" for match in matches):
+        return matches
+    most = max(len(match.outputs) for match in matches)
+    return [match for match in matches if len(match.outputs) == most]
 
 
 def _nearest(found: Inspection, matches: list[Match]) -> list[Match]:
@@ -81,12 +91,11 @@ def _distance(found: Inspection, recipe: Recipe) -> float | None:
 
 def _settled(found: Inspection, matches: list[Match]) -> Match:
     """The one match, or the one that the precision or the file's name picks. Raises: ModelError."""
-    weights = f"its inputs, outputs and {found.parameters / 1e6:.1f} M weights are the family's"
     if len(matches) == 1:
-        return _because(matches[0], weights)
+        return _because(matches[0], _structure(found, matches[0].recipe))
     precise = [match for match in matches if _precision(match.recipe) == found.precision]
     if len(precise) == 1 and len({match.recipe.synthesis for match in matches}) == 1:
-        return _because(precise[0], f"{weights}, in {found.precision}")
+        return _because(precise[0], f"{_structure(found, precise[0].recipe)}, in {found.precision}")
     stem = found.path.stem.lower()
     called = [match for match in matches if stem in names_of(match.recipe)]
     if len(called) == 1:
@@ -96,6 +105,15 @@ def _settled(found: Inspection, matches: list[Match]) -> Match:
         f"{found.path.name} may be {', '.join(names[:-1])} or {names[-1]}: by their structure they are the same",
         hint=f"say which: --family {names[0]}",
     )
+
+
+def _structure(found: Inspection, recipe: Recipe) -> str:
+    weights, known = f"{found.parameters / 1e6:.2f} M weights", recipe.parameters
+    if known is None:
+        return "its inputs and outputs are the family's"
+    if abs(math.log(max(1, found.parameters) / known)) < ALIKE:
+        return f"its inputs, outputs and {weights} are the family's"
+    return f"its inputs and outputs are the family's, with {weights} instead of {known / 1e6:.2f} M"
 
 
 def names_of(recipe: Recipe) -> set[str]:
