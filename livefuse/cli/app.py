@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from livefuse import __version__
-from livefuse.cli import bench, demo, identity, models, models_own, run, swap, system
+from livefuse.cli import bench, demo, identity, models, models_own, run, swap, synthesize, system
 from livefuse.errors import LivefuseError
 
 _EPILOG = (
@@ -55,6 +55,7 @@ models_app.command("verify")(models.models_verify)
 models_app.command("add")(models_own.models_add)
 models_app.command("show")(models_own.models_show)
 models_app.command("remove")(models_own.models_remove)
+models_app.command("synthesize")(synthesize.models_synthesize)
 app.add_typer(models_app, name="models")
 identity_app = typer.Typer(
     help="Keep people under names, with the consent to use their face.", no_args_is_help=True, rich_markup_mode=None
@@ -66,6 +67,7 @@ identity_app.command("remove")(identity.identity_remove)
 app.add_typer(identity_app, name="identity")
 bench_app = typer.Typer(help="Measure livefuse on this machine.", no_args_is_help=True, rich_markup_mode=None)
 bench_app.command("pipeline")(bench.pipeline)
+bench_app.command("models")(bench.models)
 app.add_typer(bench_app, name="bench")
 
 
