@@ -7,12 +7,17 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from livefuse.doctor.models import NEEDED
 from livefuse.errors import ModelMissing, RecipeInvalid
 from livefuse.runtime.ort import OrtEngine
+from livefuse.weights.bind import bound
 from livefuse.weights.recipe import (
     Normalisation,
     Recipe,
+    Result,
+    Source,
     Template,
+    Tensor,
     all_recipes,
     builtin_folder,
     load_recipe,
@@ -48,17 +53,84 @@ def written(folder: Path, text: str, name: str = "mine") -> Path:
     return path
 
 
-def test_the_models_that_livefuse_runs_on_have_recipes() -> None:
-    assert {"yunet_n", "yunet_2023mar", "openseeface_lm0", "mobilefacenet", "sinet_portrait"} <= set(BUILTIN)
+OWN = {"dfm", "facemesh_468"}
+"""Nobody serves these: the user adds a file."""
+
+
+def test_every_model_that_people_have_has_a_recipe() -> None:
+    base = {"yunet_n", "yunet_2023mar", "openseeface_lm0", "mobilefacenet", "sinet_portrait"}
+    swappers = {"inswapper_128", "inswapper_128_fp16", "simswap_256", "simswap_unofficial_512", "blendswap_256", "dfm"}
+    swappers |= {f"hyperswap_1{x}_256" for x in "abc"} | {f"ghost_{n}_256" for n in "123"}
+    swappers |= {"uniface_256", "hififace_unofficial_256"}
+    detectors = {"scrfd_500m", "scrfd_2.5g", "scrfd_10g", "yoloface_8n"}
+    landmarkers = {"landmarks_2d106", "2dfan4", "fan_68_5", "peppa_wutz", "facemesh_468"}
+    rest = {"w600k_r50", "w600k_mbf", "crossface_simswap", "crossface_ghost", "crossface_hififace"}
+    assert base | swappers | detectors | landmarkers | rest <= set(BUILTIN)
 
 
 @pytest.mark.parametrize("name", BUILTIN)
 def test_builtin_recipe_says_where_it_comes_from_and_under_what_licence(name: str) -> None:
     recipe = load_recipe(name)
-    assert recipe.urls
+    assert recipe.fetchable == (name not in OWN)
     assert all(url.startswith("https://") for url in (*recipe.urls, recipe.licence_url))
     assert recipe.licence
-    assert not recipe.non_commercial, "the base must be free for any use"
+    assert not (name in NEEDED and recipe.non_commercial), "the base must be free for any use"
+    assert (builtin_folder() / f"{name}.toml").read_text("utf-8").startswith("# "), "a word on what is odd about it"
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_what_a_builtin_recipe_leans_on_exists(name: str) -> None:
+    recipe, recipes = load_recipe(name), all_recipes()
+    for other, kind in ((recipe.source.recogniser, "recogniser"), (recipe.source.converter, "converter")):
+        assert other is None or recipes[other].kind == kind
+    if recipe.kind in ("detector", "landmarker"):
+        assert recipe.decode, "how its outputs are read"
+
+
+def test_contracts_of_the_swappers() -> None:
+    recipes = all_recipes()
+    contracts = {
+        name: (r.template, r.crop_px, r.identity, r.source.converter, r.source.unit, r.source.emap, r.result.gain)
+        for name, r in recipes.items()
+        if r.kind == "swapper"
+    }
+    assert contracts["inswapper_128"] == ("arcface_128", 128, "embedding", None, True, True, 1.0)
+    assert contracts["inswapper_128_fp16"] == contracts["inswapper_128"]
+    for x in "abc":
+        assert contracts[f"hyperswap_1{x}_256"] == ("arcface_128", 256, "embedding", None, True, False, 0.5)
+    simswap = ("converted", "crossface_simswap", True, False, 1.0)
+    assert contracts["simswap_256"] == ("arcface_112_v1", 256, *simswap)
+    assert contracts["simswap_unofficial_512"] == ("arcface_112_v1", 512, *simswap)
+    for n in "123":
+        ghost = ("arcface_112_v1", 256, "converted", "crossface_ghost", False, False, 0.5)
+        assert contracts[f"ghost_{n}_256"] == ghost
+    hififace = ("mtcnn_512", 256, "converted", "crossface_hififace", True, False, 0.5)
+    assert contracts["hififace_unofficial_256"] == hififace
+    assert contracts["blendswap_256"][:3] == contracts["uniface_256"][:3] == ("ffhq_512", 256, "image")
+    sources = [(recipes[n].source.template, recipes[n].source.crop_px) for n in ("blendswap_256", "uniface_256")]
+    assert sources == [("arcface_112_v2", 112), ("ffhq_512", 256)]
+    dfm = recipes["dfm"]
+    assert (dfm.template, dfm.layout, dfm.identity, dfm.result.order) == ("dfl_whole_face", "nhwc", "none", "bgr")
+
+
+@pytest.mark.parametrize(
+    ("name", "black", "white"),
+    [
+        ("inswapper_128", 0.0, 1.0),
+        ("hyperswap_1a_256", -1.0, 1.0),
+        ("simswap_256", -0.485 / 0.229, (1 - 0.485) / 0.229),
+        ("scrfd_10g", -127.5 / 128, 127.5 / 128),
+        ("w600k_r50", -1.0, 1.0),
+        ("landmarks_2d106", 0.0, 255.0),
+        ("2dfan4", 0.0, 1.0),
+    ],
+)
+def test_what_becomes_of_black_and_white(name: str, black: float, white: float) -> None:
+    normalisation = load_recipe(name).normalisation
+    assert normalisation is not None
+    assert normalisation.order == "rgb", "as it was trained"
+    gain, offset = normalisation.affine()
+    assert (offset[0], 255 * gain[0] + offset[0]) == pytest.approx((black, white))
 
 
 def test_no_two_builtin_recipes_share_a_name_an_alias_or_a_file(tmp_path: Path) -> None:
@@ -74,6 +146,7 @@ def test_builtin_recipe_matches_the_real_file(name: str, shared: Path) -> None:
     file = shared / "models" / recipe.file
     if not file.is_file():
         pytest.skip(f"{recipe.file} is not in {shared / 'models'}")
+    assert recipe.hash_from == "file"
     content = file.read_bytes()
     assert (len(content), hashlib.sha256(content).hexdigest()) == (recipe.bytes, recipe.sha256)
     engine = OrtEngine(file, threads=1)
@@ -99,6 +172,7 @@ def test_unknown_name_gives_the_nearest(tmp_path: Path) -> None:
 
 def test_affine_is_the_normalisation_in_one_step() -> None:
     normalisation = load_recipe("sinet_portrait").normalisation
+    assert normalisation is not None
     gain, offset = (np.array(part) for part in normalisation.affine())
     pixel = np.array([0.0, 128.0, 255.0])
     stated = (pixel - np.array([102.89, 111.25, 126.91])) / np.array([62.93, 62.82, 66.36]) / 255
@@ -144,6 +218,11 @@ def test_recipes_are_frozen(tmp_path: Path) -> None:
         ('file = "mine.onnx"', 'file = "../mine.onnx"', "file = '../mine.onnx'", ""),
         ('name = "mine"', 'name = "other"', "name = 'other'", "'mine'"),
         ('kind = "matte"', 'kind = "swapper"', "needs `template` and `crop_px`", ""),
+        ('kind = "matte"', 'kind = "swapper"\ntemplate = "arcface_128"\ncrop_px = 128', 'role = "image"', ""),
+        ("sha256 = ", "# ", '`hash_from` must say "unknown"', ""),
+        ("bytes = 3", 'hash_from = "unknown"', "yet there is a `sha256`", ""),
+        ('[normalisation]\norder = "rgb"', "", r"needs a table \[normalisation\]", ""),
+        ('name = "y"', 'name = "y"\nshape = [1]\n[[outputs]]\nname = "y"', "two outputs have the name 'y'", ""),
         ("bytes = 3", "bytes = ", "not valid TOML", ""),
     ],
 )  # fmt: skip
@@ -153,6 +232,63 @@ def test_a_broken_recipe_names_its_file_and_key(tmp_path: Path, old: str, new: s
         read_recipe(path)
     assert str(path) in caught.value.message
     assert hint in caught.value.hint
+
+
+SWAPPER = (
+    GOOD.replace('kind = "matte"', 'kind = "swapper"\ntemplate = "arcface_128"\ncrop_px = 128\nidentity = "embedding"')
+    .replace('name = "x"', 'name = "x"\nrole = "image"')
+    .replace('name = "y"', 'name = "y"\nrole = "face"')
+    .replace(
+        "[[outputs]]",
+        '[[inputs]]\nname = "z"\nrole = "identity"\nshape = [1, 512]\n[source]\nrecogniser = "w600k_r50"\n[[outputs]]',
+    )
+)
+
+
+def test_a_swapper_says_which_tensor_is_which(tmp_path: Path) -> None:
+    recipe = read_recipe(written(tmp_path, SWAPPER))
+    assert (recipe.input("image"), recipe.input("identity"), recipe.output("face")) == ("x", "z", "y")
+    assert recipe.output("mask") is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('recogniser = "w600k_r50"', "", "needs `source.recogniser`"),
+        ("recogniser =", 'converter = "c"\nrecogniser =', "belong together"),
+        ('identity = "embedding"', 'identity = "converted"', "belong together"),
+        ('identity = "embedding"', 'identity = "image"', "needs `source.template` and `source.crop_px`"),
+        ('identity = "embedding"', 'identity = "none"\nsource.emap = true\n', "belongs to identity"),
+        ('role = "identity"\n', "", "needs the `role` of each input"),
+        ('role = "identity"', 'role = "image"', "two inputs have the role 'image'"),
+        ('role = "identity"', 'role = "morph"', 'an input with role = "identity"'),
+        ('role = "face"\n', "", 'an output with role = "face"'),
+    ],
+)
+def test_a_swapper_that_is_not_whole(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = SWAPPER.replace(old, new, 1)
+    if "source.emap" in new:
+        text = text.replace("[source]", "").replace('recogniser = "w600k_r50"\n', "")
+    with pytest.raises(RecipeInvalid, match=message):
+        read_recipe(written(tmp_path, text))
+
+
+def test_bound_finds_what_an_exporter_renamed() -> None:
+    recipe = load_recipe("simswap_unofficial_512")
+    found = bound(recipe, {"onnx::Gemm_1": (1, 512), "input": ("N", 3, 512, 512)}, ["output"])
+    assert (found.input("image"), found.input("identity"), found.output("face")) == ("input", "onnx::Gemm_1", "output")
+    assert bound(recipe, {"source": (1, 512), "target": (1, 3, 512, 512)}, ["o", "m"]).output("face") == "o"
+    scrfd = load_recipe("scrfd_10g")
+    same = bound(scrfd, {"input": ("?", 3, "?", "?")}, [t.name for t in reversed(scrfd.outputs)])
+    assert [t.name for t in same.outputs] == [t.name for t in scrfd.outputs], "the file's names, in the recipe's order"
+
+
+def test_bound_refuses_to_guess() -> None:
+    recipe = load_recipe("uniface_256")
+    with pytest.raises(RecipeInvalid, match="clearly 'target'"):
+        bound(recipe, {"a": (1, 3, 256, 256), "b": (1, 3, 256, 256)}, ["o"])
+    with pytest.raises(RecipeInvalid, match="has 1 outputs"):
+        bound(load_recipe("2dfan4"), {"input": (1, 3, 256, 256)}, ["points"])
 
 
 def test_an_unreadable_recipe(tmp_path: Path) -> None:
@@ -166,16 +302,17 @@ def test_every_documented_key_exists_and_the_other_way_round() -> None:
         pytest.skip("recipes come from an installed package, its README is in the repository")
     text = readme.read_text("utf-8")
     table = text[text.index("## Your own recipes") :]
-    for key in Recipe.model_fields:
-        assert key in table, f"{key} is not documented in {readme}"
+    for key in (*Recipe.model_fields, *Tensor.model_fields, *Source.model_fields, *Result.model_fields):
+        assert f"`{key}`" in table or f"[{key}]" in table, f"{key} is not documented in {readme}"
     for recipe in all_recipes().values():
         assert f"| `{recipe.name}`" in text
 
 
 def test_recipes_and_alignment_agree() -> None:
-    from livefuse.align import openseeface, recogniser
+    from livefuse.align import facemesh, fan, openseeface
     from livefuse.align.templates import TEMPLATES
 
     assert set(get_args(Template)) == set(TEMPLATES)
-    assert load_recipe("openseeface_lm0").crop_px == openseeface.SIDE_PX
-    assert load_recipe("mobilefacenet").crop_px == recogniser.SIDE_PX
+    sides = {"openseeface_lm0": openseeface.SIDE_PX, "facemesh_468": facemesh.SIDE_PX}
+    sides |= {"2dfan4": fan.SIDE_PX, "peppa_wutz": fan.SIDE_PX}
+    assert {name: load_recipe(name).crop_px for name in sides} == sides
