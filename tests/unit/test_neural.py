@@ -28,6 +28,7 @@ from tests.unit.photos import picture_of
 from tests.unit.swap_faces import CONSENT, identity
 
 BACKEND = CpuBackend()
+POINTS = np.array([[-30, -30], [30, -30], [0, 5], [-25, 35], [25, 35]], np.float32)
 
 
 class Told:
@@ -87,8 +88,8 @@ def crops_of(swapper: Any, lane: Lane, roles: Sequence[int] = (0,)) -> list[Crop
     picture = picture_of(rng.integers(0, 255, (480, 640, 3)).astype(np.uint8))
     crops = []
     for i, role in enumerate(roles):
-        points = (*np.array([[-30, -30], [30, -30], [0, 5], [-25, 35], [25, 35]], np.float32), 150 + 120 * i, 200)
-        face = Face(i + 1, points.astype(np.float32), np.empty((0, 2), np.float32), role)
+        points = POINTS + np.array([150 + 120 * i, 200], np.float32)
+        face = Face(i + 1, points, np.empty((0, 2), np.float32), role)
         crops.append(swapper.cut(lane, picture, face, i))
     return crops
 
