@@ -122,7 +122,7 @@ def _tell(store: IdentityStore, stored: StoredIdentity, as_json: bool) -> None:
     if as_json:
         print_json(_as_dict(store, stored))
         return
-    typer.echo(f"{stored.name}: {_count(stored)} shots, id {stored.id}, since {stored.created}")
+    typer.echo(f"{stored.name}: {_count(stored)} shot{'s' * (len(stored.shots) > 1)}, id {stored.id}")
     typer.echo(f"consent: {stored.ground}, said by {stored.who} on {stored.created}")
     rows = [[_verdict(stored, shot), shot.title, *_figures(shot)] for shot in stored.shots]
     rows += [["left out", one.source, "", "", "", "", one.reason] for one in stored.left_out]
@@ -177,7 +177,7 @@ def _write_sheet(store: IdentityStore, stored: StoredIdentity, path: Path) -> No
 
     marked = [Marked(store.shot(stored, shot), shot == stored.best, shot.outlier) for shot in stored.shots]
     try:
-        path.write_bytes(png_of(draw_sheet(f"{stored.name} ({stored.ground})", marked)))
+        path.write_bytes(png_of(draw_sheet(f"{stored.name}, {stored.ground}", marked)))
     except OSError as error:
         raise SinkUnwritable(f"cannot write {path}: {error.strerror}", hint="name a folder that exists") from error
     typer.echo(f"wrote {path}", err=True)

@@ -99,3 +99,52 @@ def test_two_processes_store_at_once(tmp_path: Path) -> None:
     assert [worker.exitcode for worker in workers] == [0, 0]
     assert consent.verify_log(tmp_path) == 10
     assert consent.read_record(tmp_path / DIGEST[:16]) == record()
+
+
+def kept(folder: Path, made: ConsentRecord, identity: str = "0123456789abcdef") -> str:
+    consent.keep(folder / identity, made, b"picture", ".jpg")
+    consent.grant(folder, [made], identity)
+    return identity
+
+
+def test_a_record_stands_when_the_log_has_it(tmp_path: Path) -> None:
+    name = kept(tmp_path, record())
+    assert consent.require_standing(tmp_path, name, [DIGEST]) == {DIGEST: record()}
+
+
+def test_a_record_that_was_never_logged_does_not_stand(tmp_path: Path) -> None:
+    consent.keep(tmp_path / "0123456789abcdef", record(), b"picture", ".jpg")
+    with pytest.raises(NoConsent, match="never given here"):
+        consent.require_standing(tmp_path, "0123456789abcdef", [DIGEST])
+
+
+def test_a_record_that_says_more_than_the_log_does_not_stand(tmp_path: Path) -> None:
+    name = kept(tmp_path, record("self"))
+    consent.keep(tmp_path / name, record("licence"), b"picture", ".jpg")
+    with pytest.raises(NoConsent, match="never given here"):
+        consent.require_standing(tmp_path, name, [DIGEST])
+
+
+def test_a_record_of_a_photo_of_the_same_beginning_does_not_stand(tmp_path: Path) -> None:
+    name = kept(tmp_path, record())
+    with pytest.raises(NoConsent, match="not about this photo"):
+        consent.require_standing(tmp_path, name, [DIGEST[:60] + "0000"])
+
+
+def test_what_was_withdrawn_does_not_stand_again(tmp_path: Path) -> None:
+    name = kept(tmp_path, record())
+    consent.withdraw(tmp_path, name, [DIGEST], by="Ada")
+    with pytest.raises(NoConsent, match="withdrawn on 20"):
+        consent.require_standing(tmp_path, name, [DIGEST])
+    assert consent.verify_log(tmp_path) == 2
+    last = consent.entries(tmp_path)[-1]
+    assert (last["event"], last["identity"], last["photos"], last["who"]) == ("removed", name, [DIGEST], "Ada")
+
+
+def test_a_line_that_a_crash_cut_off_is_written_over(tmp_path: Path) -> None:
+    consent.store(tmp_path, record("self"), b"picture", ".jpg")
+    with (tmp_path / "consent.log.jsonl").open("ab") as log:
+        log.write(b'{"who": "Ada", "wh')
+    consent.store(tmp_path, record("licence"), b"picture", ".jpg")
+    assert consent.verify_log(tmp_path) == 2
+    assert [entry["ground"] for entry in consent.entries(tmp_path)] == ["self", "licence"]

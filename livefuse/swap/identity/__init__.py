@@ -14,6 +14,9 @@ from livefuse.frame import F32, U8
 from livefuse.swap.consent import ConsentRecord
 
 
+_FULL_PX = 256.0
+
+
 class FaceFinder(Protocol):
     """Finds every face in an RGB image."""
 
@@ -33,8 +36,9 @@ class Quality:
 
     @property
     def score(self) -> float:
-        """For choosing the best of several: one bad property is not made up for by the others."""
-        return self.sharpness * self.frontal * self.light
+        """For choosing the best of several: one bad property is not made up for by the others, and a face too small to
+        fill a network's crop counts less."""
+        return self.sharpness * self.frontal * self.light * min(1.0, self.face_px / _FULL_PX) ** 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -109,7 +109,7 @@ class _Work:
                 self._settle(unclear, person, self._embed)
         else:
             for unclear in self._unclear:
-                self._leave_out(unclear.path.name, unclear.error)
+                self._leave_out(unclear.path, unclear.error)
 
     def drop_blurred(self) -> None:
         """Blurred photos blur the person; they are used when there is nothing better."""
@@ -139,7 +139,7 @@ class _Work:
         try:
             self._take(path)
         except (IdentityError, SourceError) as error:
-            self._leave_out(path.name, error)
+            self._leave_out(path, error)
 
     def _take(self, path: Path) -> None:
         kind = picture_in(head_of(path))
@@ -185,9 +185,9 @@ class _Work:
                 LeftOut(unclear.path.name, f"{len(unclear.boxes)} faces, none of them like the person")
             )
 
-    def _leave_out(self, source: str, error: LivefuseError) -> None:
+    def _leave_out(self, path: Path, error: LivefuseError) -> None:
         self._errors.append(error)
-        self.left_out.append(LeftOut.of(source, error))
+        self.left_out.append(LeftOut.of(path.name, error, path))
 
     def _photos_of(self, folder: Path) -> list[Path]:
         """The pictures right in a folder, by name; of too many, some evenly spread."""

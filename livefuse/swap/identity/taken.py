@@ -38,8 +38,9 @@ class LeftOut:
     reason: str
 
     @classmethod
-    def of(cls, source: str, error: LivefuseError) -> LeftOut:
-        return cls(source, error.message.removeprefix(f"{source}: "))
+    def of(cls, source: str, error: LivefuseError, path: Path) -> LeftOut:
+        """The error in words, without the name that stands before it anyway."""
+        return cls(source, error.message.removeprefix(f"{source}: ").removeprefix(f"{path} "))
 
 
 @dataclass(frozen=True, slots=True)
