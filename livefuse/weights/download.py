@@ -218,7 +218,8 @@ class Fetch:
         self._etag = "" if etag.startswith("W/") else etag
         self._served_bytes = int(length) if length.isdigit() else None
         if self._served_bytes is None:
-            if not self.sha256 and response.headers.get("Transfer-Encoding") != "chunked":
+            known = self.sha256 or self.total_bytes or response.headers.get("Transfer-Encoding") == "chunked"
+            if not known:
                 raise Refused("does not say how long the file is, so that a broken-off one could not be told")
         elif self.total_bytes not in (None, self._served_bytes):
             self.differed = True

@@ -20,6 +20,8 @@ class Served:
     statuses: list[int] = field(default_factory=list)
     redirects: dict[str, str] = field(default_factory=dict)
     shift_ranges: bool = False
+    etag: str = ""
+    lengths: bool = True
     requests: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
 
@@ -56,13 +58,17 @@ def serving(served: Served) -> Iterator[Served]:
             self.end_headers()
 
         def _send(self, content: bytes, offered: str) -> None:
-            span = re.fullmatch(r"bytes=(\d+)-", offered) if served.ranges else None
+            changed = self.headers.get("If-Range", served.etag) != served.etag
+            span = re.fullmatch(r"bytes=(\d+)-", offered) if served.ranges and not changed else None
             start = int(span[1]) if span else 0
             self.send_response(206 if span else 200)
             if span:
                 shown = start + (1 if served.shift_ranges else 0)
                 self.send_header("Content-Range", f"bytes {shown}-{len(content) - 1}/{len(content)}")
-            self.send_header("Content-Length", str(len(content) - start))
+            if served.lengths:
+                self.send_header("Content-Length", str(len(content) - start))
+            if served.etag:
+                self.send_header("ETag", served.etag)
             self.end_headers()
             body = content[start:]
             if self.command == "HEAD":

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import random
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import httpx
 import pytest
 
 from livefuse.errors import DownloadFailed, ModelCorrupt, StoreUnwritable
-from livefuse.weights import download
-from livefuse.weights.download import Fetch, Refused, follow
+from livefuse.weights import http
+from livefuse.weights.download import Fetch
+from livefuse.weights.http import Refused, follow
 from livefuse.weights.part import PartFile, disk_errors_explained, ensure_space
 from tests.unit.file_server import Served, serving
 
@@ -35,14 +38,14 @@ def left_in(folder: Path) -> list[str]:
 
 
 def test_download_verifies_reports_progress_and_leaves_only_the_file(tmp_path: Path, server: Served) -> None:
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[int, int | None]] = []
     task = fetch(tmp_path, f"{server.url}/m.onnx")
     task.progress = lambda done, total: seen.append((done, total))
     task.run()
     assert (tmp_path / "m.onnx").read_bytes() == CONTENT
     assert left_in(tmp_path) == ["m.onnx"]
     assert seen[-1] == (len(CONTENT), len(CONTENT))
-    assert seen == sorted(seen)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
 def test_a_connection_that_breaks_half_way_resumes_there(tmp_path: Path, server: Served) -> None:
@@ -177,7 +180,7 @@ def test_disk_errors_become_ours(tmp_path: Path, number: int, words: str) -> Non
 
 
 def test_a_disk_that_fills_up_on_the_way_keeps_what_arrived(tmp_path: Path, server: Served) -> None:
-    def full(done: int, total: int) -> None:
+    def full(done: int, total: int | None) -> None:
         if done >= 100_000:
             raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -200,5 +203,107 @@ def test_part_file_hash_follows_truncation_and_another_writer(tmp_path: Path) ->
 
 
 def test_servers_are_given_up_on_in_bounded_time() -> None:
-    assert download.TIMEOUT.connect is not None
-    assert download.TIMEOUT.read is not None
+    assert http.TIMEOUT.connect is not None
+    assert http.TIMEOUT.read is not None
+
+
+MODEL = b"\x08\x07" + CONTENT
+"""Of unknown hash, so it must at least begin as an ONNX file does."""
+
+
+def fetch_unknown(tmp_path: Path, *places: str | Path, total_bytes: int | None = None) -> Fetch:
+    return Fetch(tmp_path / "m.onnx", "", total_bytes, places, backoff_s=0.0)
+
+
+def test_a_file_of_unknown_hash_is_taken_as_it_comes(tmp_path: Path, server: Served) -> None:
+    server.files["m.onnx"] = MODEL
+    seen: list[tuple[int, int | None]] = []
+    task = fetch_unknown(tmp_path, f"{server.url}/m.onnx")
+    task.progress = lambda done, total: seen.append((done, total))
+    assert task.run() == hashlib.sha256(MODEL).hexdigest()
+    assert (tmp_path / "m.onnx").read_bytes() == MODEL
+    assert seen[-1] == (len(MODEL), len(MODEL)), "the server said how long it is"
+
+
+def test_an_unknown_file_is_resumed_only_where_the_server_vouches_for_it(tmp_path: Path, server: Served) -> None:
+    server.files["m.onnx"] = MODEL
+    server.break_after_bytes = [300_000]
+    fetch_unknown(tmp_path, f"{server.url}/m.onnx").run()
+    assert [asked for _, asked in server.requests] == ["", ""]
+    (tmp_path / "m.onnx").unlink()
+    server.requests.clear()
+    server.etag, server.break_after_bytes = '"v1"', [300_000]
+    fetch_unknown(tmp_path, f"{server.url}/m.onnx").run()
+    assert [asked for _, asked in server.requests] == ["", "bytes=300000-"]
+    assert (tmp_path / "m.onnx").read_bytes() == MODEL
+
+
+def test_an_unknown_part_of_an_earlier_process_is_not_trusted(tmp_path: Path, server: Served) -> None:
+    server.files["m.onnx"], server.etag = MODEL, '"v1"'
+    (tmp_path / "m.onnx.part").write_bytes(b"x" * 1000)
+    fetch_unknown(tmp_path, f"{server.url}/m.onnx").run()
+    assert (tmp_path / "m.onnx").read_bytes() == MODEL
+
+
+@pytest.mark.parametrize(
+    "page", [b"<html>sign in</html>", b"version https://git-lfs.github.com/spec/v1\n", b"", b"PK\3\4"]
+)
+def test_what_is_no_model_at_first_sight_is_refused(tmp_path: Path, server: Served, page: bytes) -> None:
+    server.files["m.onnx"] = page
+    with pytest.raises(ModelCorrupt, match="no ONNX model"):
+        fetch_unknown(tmp_path, f"{server.url}/m.onnx").run()
+    assert left_in(tmp_path) == []
+
+
+def test_neither_hash_nor_length_is_too_little(tmp_path: Path, server: Served) -> None:
+    server.files["m.onnx"], server.lengths = MODEL, False
+    with pytest.raises(DownloadFailed, match="does not say how long"):
+        fetch_unknown(tmp_path, f"{server.url}/m.onnx").run()
+    fetch_unknown(tmp_path, f"{server.url}/m.onnx", total_bytes=len(MODEL)).run()
+    assert (tmp_path / "m.onnx").read_bytes() == MODEL
+
+
+def test_a_known_hash_needs_no_length(tmp_path: Path, server: Served) -> None:
+    server.lengths = False
+    (tmp_path / "m.onnx.part").write_bytes(CONTENT[:1000])
+    Fetch(tmp_path / "m.onnx", SHA256, None, (f"{server.url}/m.onnx",), backoff_s=0.0).run()
+    assert (tmp_path / "m.onnx").read_bytes() == CONTENT
+
+
+def test_a_known_size_is_held_to_and_said_in_the_words_of_who_states_it(tmp_path: Path, server: Served) -> None:
+    server.files["m.onnx"] = MODEL
+    task = fetch_unknown(tmp_path, f"{server.url}/m.onnx", total_bytes=5)
+    task.stated, task.otherwise = "somebody says", "do as you like"
+    with pytest.raises(ModelCorrupt, match="700,002 bytes, somebody says 5") as caught:
+        task.run()
+    assert caught.value.hint.endswith("do as you like")
+
+
+def _packed(**files: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(f"{name}.onnx", data)
+    return content.getvalue()
+
+
+def test_one_member_of_an_archive_is_taken_out(tmp_path: Path, server: Served) -> None:
+    server.files["pack.zip"] = _packed(other=b"abc", det=CONTENT)
+    fetch(tmp_path, f"{server.url}/pack.zip#det.onnx").run()
+    assert (tmp_path / "m.onnx").read_bytes() == CONTENT
+    assert left_in(tmp_path) == ["m.onnx"], "the archive is not kept"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"no archive at all", "no archive"),
+        (_packed(other=CONTENT), r"holds no det\.onnx"),
+        (_packed(det=CONTENT[:-1]), "the recipe states 700,000"),
+    ],
+)
+def test_an_archive_without_the_file(tmp_path: Path, server: Served, content: bytes, reason: str) -> None:
+    server.files["pack.zip"] = content
+    with pytest.raises((DownloadFailed, ModelCorrupt), match=reason):
+        fetch(tmp_path, f"{server.url}/pack.zip#det.onnx").run()
+    assert left_in(tmp_path) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -13,14 +14,17 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from livefuse.cli import models, system
+from livefuse.cli import models, models_own, system
 from livefuse.errors import BadValue, LivefuseError, ModelCorrupt, ModelMissing
 from livefuse.source.devices import Camera, CameraMode
+from livefuse.weights.recipe import builtin_folder, read_recipe
 
 COMMANDS: dict[str, Any] = {
     "list": models.models_list,
     "pull": models.models_pull,
     "verify": models.models_verify,
+    "show": models_own.models_show,
+    "remove": models_own.models_remove,
     "paths": system.paths,
     "devices": system.devices,
     "doctor": system.doctor,
@@ -79,9 +83,54 @@ def test_models_pull_prints_the_path(mirrored: Path) -> None:
     assert all(path.is_file() and mirrored in path.parents for path in paths)
 
 
-def test_models_pull_all(mirrored: Path) -> None:
+def test_models_list_says_what_nobody_serves_and_what_nobody_has_verified(home: Path) -> None:
+    (home / "models").mkdir()
+    (home / "models" / "peppa_wutz.onnx").write_bytes(b"mine")
+    told = json.loads(livefuse("verify", "--json").stdout)
+    assert told["models"] == {"peppa_wutz": "unverified"}
+    by_name = {line.split()[0]: line for line in livefuse("list").stdout.splitlines()}
+    assert "add your own" in by_name["dfm"]
+    assert "unverified" in by_name["peppa_wutz"]
+    assert "0.0 MB" in by_name["peppa_wutz"], "its own size, where its recipe states none"
+    assert "size unknown" in by_name["ghost_1_256"]
+    model = json.loads(livefuse("show", "peppa", "--json").stdout)
+    assert (model["status"], model["recorded_sha256"]) == ("unverified", hashlib.sha256(b"mine").hexdigest())
+
+
+def test_models_pull_all_is_what_is_served_and_free_for_any_use(
+    mirrored: Path, shared: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    builtin = builtin_folder()
+    wanted = [path for path in builtin.glob("*.toml") if (shared / "models" / read_recipe(path).file).is_file()]
+    some = tmp_path / "some"
+    some.mkdir()
+    for path in (*wanted, builtin / "dfm.toml", builtin / "w600k_r50.toml"):
+        (some / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr("livefuse.weights.recipe.builtin_folder", lambda: some)
     result = livefuse("pull", "--all")
-    assert len(result.stdout.splitlines()) == len(json.loads(livefuse("list", "--json").stdout)["models"])
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == len(wanted) > 0
+
+
+def test_models_pull_of_an_unknown_hash_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "mirror").mkdir()
+    (home / "mirror" / "peppa_wutz.onnx").write_bytes(b"\x08\x07")
+    monkeypatch.setenv("LIVEFUSE_MODEL_MIRROR", str(home / "mirror"))
+    result = livefuse("pull", "peppa_wutz")
+    digest = hashlib.sha256(b"\x08\x07").hexdigest()
+    assert f"its recipe has no sha256; recorded {digest}" in result.stderr
+
+
+def test_models_show_and_remove(mirrored: Path) -> None:
+    shown = livefuse("show", "inswapper").stdout
+    for words in ("source.emap            True", "target (1, 3, 128, 128) float32, image", "second-hand", "missing"):
+        assert words in shown
+    file = Path(livefuse("pull", "yunet_n").stdout.strip())
+    assert livefuse("remove", "yunet").stdout.split() == [str(file)]
+    assert not file.exists()
+    assert json.loads(livefuse("remove", "yunet", "--json").stdout) == {"name": "yunet_n", "removed": []}
+    assert isinstance(failure("remove", "yunett"), ModelMissing)
+    assert isinstance(failure("show", "yunett"), ModelMissing)
 
 
 def test_models_pull_nothing_or_something_unknown(mirrored: Path) -> None:
@@ -150,6 +199,6 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_importing_the_commands_imports_nothing_heavy() -> None:
     heavy = "{'av', 'cv2', 'httpx', 'numpy', 'onnxruntime', 'pydantic'}"
-    code = f"import sys, livefuse.cli.models, livefuse.cli.system; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, livefuse.cli.models, livefuse.cli.models_own, livefuse.cli.system; print(sorted({heavy} & set(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert answer.stdout.strip() == "[]"

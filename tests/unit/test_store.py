@@ -316,3 +316,94 @@ def test_the_real_models_come_out_of_a_real_mirror(tmp_path: Path, shared: Path)
     for path in store.ensure(["yunet", "openseeface"]):
         assert path.parent == tmp_path
     assert {m.status for m in store.list() if m.path.exists()} == {"verified"}
+
+
+ONNX = b"\x08\x07"
+
+
+def loose(name: str, url: str = "https://127.0.0.1:1", **changed: object) -> Recipe:
+    """A recipe that does not know its file."""
+    told = recipe(name, url).model_dump() | {"sha256": "", "bytes": None, "hash_from": "unknown"}
+    return Recipe.model_validate(told | changed)
+
+
+def loose_store(folder: Path, *mirrors: str, url: str = "https://127.0.0.1:1", **changed: object) -> ModelStore:
+    return ModelStore(folder, mirrors, recipes={"a": loose("a", url, **changed)}, backoff_s=0.0)
+
+
+def test_an_unknown_hash_is_recorded_when_fetched_and_held_to(tmp_path: Path, server: Served) -> None:
+    server.files["a.onnx"] = ONNX + CONTENT["a"]
+    digest = hashlib.sha256(ONNX + CONTENT["a"]).hexdigest()
+    store = loose_store(tmp_path, url=server.url)
+    file = store.pull("a")
+    assert (store.status("a"), store.stored("a").recorded_sha256) == ("unverified", digest)
+    assert store.verify("a") == "unverified"
+    assert store.path("a") == store.ensure(["a"])[0] == file
+    file.write_bytes(ONNX + b"z" * len(CONTENT["a"]))
+    for _ in range(2):
+        assert store.verify("a") == "corrupt"
+    with pytest.raises(ModelCorrupt, match=f"when it was first seen here it was sha256 {digest}") as caught:
+        store.path("a")
+    assert "`livefuse models remove a` forgets" in caught.value.hint
+
+
+def test_a_file_of_unknown_hash_may_lie_there_already(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"mine")
+    store = loose_store(tmp_path)
+    assert store.status("a") == "present"
+    assert store.path("a").read_bytes() == b"mine"
+    assert store.status("a") == "unverified"
+
+
+def test_a_pull_after_a_change_wants_what_was_first_seen(tmp_path: Path, server: Served) -> None:
+    server.files["a.onnx"] = ONNX + b"first"
+    store = loose_store(tmp_path, url=server.url)
+    store.pull("a").write_bytes(b"damaged")
+    assert store.verify("a") == "corrupt"
+    server.files["a.onnx"] = ONNX + b"other"
+    with pytest.raises(ModelCorrupt, match="when it was first seen"):
+        store.pull("a")
+    server.files["a.onnx"] = ONNX + b"first"
+    assert store.pull("a").read_bytes() == ONNX + b"first"
+    store.remove("a")
+    server.files["a.onnx"] = ONNX + b"other"
+    assert store.pull("a").read_bytes() == ONNX + b"other", "removing forgets"
+
+
+def test_a_second_hand_hash_is_checked_and_says_how_to_go_on_without_it(tmp_path: Path, server: Served) -> None:
+    second_hand = {"sha256": "0" * 64, "hash_from": "second-hand"}
+    store = loose_store(tmp_path, url=server.url, **second_hand)
+    with pytest.raises(ModelCorrupt, match=f"the recipe states, second-hand, {'0' * 64}") as caught:
+        store.pull("a")
+    assert "`livefuse models add FILE --family a`" in caught.value.hint
+    (tmp_path / "a.onnx").write_bytes(CONTENT["a"])
+    assert store.status("a") == "present"
+    with pytest.raises(ModelCorrupt, match="second-hand") as caught:
+        store.path("a")
+    assert "`livefuse models add FILE --family a`" in caught.value.hint
+
+
+def test_a_second_hand_size_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(CONTENT["a"])
+    with pytest.raises(ModelCorrupt, match="second-hand, 7 bytes"):
+        loose_store(tmp_path, bytes=7).path("a")
+
+
+def test_a_model_that_nobody_serves_asks_for_the_users_own(tmp_path: Path) -> None:
+    store = loose_store(tmp_path, urls=())
+    for use in (store.path, store.pull):
+        with pytest.raises(ModelMissing) as caught:
+            use("a")
+        assert "`livefuse models add FILE --family a`" in caught.value.hint
+
+
+def test_a_mirror_folder_is_enough_where_the_size_is_unknown(tmp_path: Path, mirror: Path) -> None:
+    (mirror / "a.onnx").write_bytes(ONNX)
+    (path,) = loose_store(tmp_path / "store", str(mirror)).ensure(["a"])
+    assert path.read_bytes() == ONNX
+
+
+def test_a_hint_of_an_unknown_size_states_none(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing) as caught:
+        loose_store(tmp_path).ensure(["a"])
+    assert caught.value.hint == "`livefuse models pull a`"
