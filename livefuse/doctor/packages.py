@@ -16,6 +16,16 @@ OPENCV_WHEELS = (
     "opencv-contrib-python",
     "opencv-contrib-python-headless",
 )
+ONNXRUNTIME_WHEELS = (
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxruntime-directml",
+    "onnxruntime-openvino",
+    "onnxruntime-migraphx",
+    "onnxruntime-rocm",
+    "onnxruntime-webgpu",
+    "onnxruntime-cann",
+)
 _REINSTALL = f"{sys.executable} -m pip install --force-reinstall"
 
 
@@ -28,7 +38,10 @@ def check_packages() -> Iterator[Finding]:
     yield _imported("opencv", found["opencv"], "opencv-python-headless", _opencv)
     yield _imported("av", found["av"], "av", _av)
     yield _imported("onnxruntime", found["onnxruntime"], "onnxruntime", _onnxruntime)
-    yield from rival_opencv_wheels(installed_packages())
+    installed = installed_packages()
+    yield from rival_opencv_wheels(installed)
+    yield from rival_onnxruntime_wheels(installed)
+    yield from execution_providers()
 
 
 def installed_packages() -> set[str]:
@@ -42,6 +55,30 @@ def rival_opencv_wheels(installed: set[str]) -> Iterator[Finding]:
         others = [name for name in rivals if name != "opencv-python-headless"]
         fix = f"{sys.executable} -m pip uninstall -y {' '.join(others)} && {_REINSTALL} opencv-python-headless"
         yield Finding("opencv wheels", "warn", f"{', '.join(rivals)} overwrite each other", fix)
+
+
+def rival_onnxruntime_wheels(installed: set[str]) -> Iterator[Finding]:
+    """Every variant writes into the folder `onnxruntime`, too: a GPU build may be half overwritten by the plain one."""
+    rivals = [name for name in ONNXRUNTIME_WHEELS if name in installed]
+    if len(rivals) > 1:
+        wanted = next(name for name in rivals if name != "onnxruntime")
+        fix = f"{sys.executable} -m pip uninstall -y {' '.join(rivals)} && {_REINSTALL} {wanted}"
+        yield Finding("onnxruntime wheels", "warn", f"{', '.join(rivals)} overwrite each other", fix)
+
+
+def execution_providers() -> Iterator[Finding]:
+    """As `runtime.providers` names them, and whether this ONNX Runtime tells which of them ran a node."""
+    try:
+        from livefuse.runtime.probe import onnxruntime_providers, tells_placement
+    except ImportError:
+        return  # said by the package's own finding
+    names = ", ".join(onnxruntime_providers(short=True))
+    told = (
+        "the runtime tells which ran each node"
+        if tells_placement()
+        else "ONNX Runtime 1.24 would tell which ran a node"
+    )
+    yield Finding("execution providers", "ok", f"{names}; {told}")
 
 
 def _imported(name: str, version: str, package: str, load: Callable[[], str]) -> Finding:

@@ -14,11 +14,11 @@ import onnxruntime as ort
 
 from livefuse.errors import EngineFailed
 from livefuse.runtime.placement import NO_CPU, RECORD, Assignment, astray, describe, read_assignment
+from livefuse.runtime.probe import tells_placement
 from livefuse.runtime.providers import CPU, CUDA_FAMILY, Provider, remedy, short_name
 
 log = logging.getLogger(__name__)
 
-_TELLS_PLACEMENT = hasattr(ort.InferenceSession, "get_provider_graph_assignment_info")
 _CUDA_HINT = 'it needs CUDA and cuDNN of its own versions: `pip install "onnxruntime-gpu[cuda,cudnn]"`, and a driver'
 _FATAL = 4
 
@@ -60,7 +60,7 @@ def _options(wanted: Sequence[Provider], strict: bool, threads: int, fixed: Mapp
     # Spinning threads would burn the core that the capture and sink threads need between our short runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry(RECORD, "1")
-    if strict and not _TELLS_PLACEMENT and CPU not in [provider.name for provider in wanted]:
+    if strict and not tells_placement() and CPU not in [provider.name for provider in wanted]:
         options.add_session_config_entry(NO_CPU, "1")  # then the runtime itself refuses, without naming operators
     return options
 

@@ -110,6 +110,21 @@ def test_rival_opencv_wheels() -> None:
     assert "uninstall -y opencv-python &&" in finding.fix
 
 
+def test_rival_onnxruntime_wheels() -> None:
+    assert not list(packages.rival_onnxruntime_wheels({"onnxruntime", "numpy"}))
+    assert not list(packages.rival_onnxruntime_wheels({"onnxruntime-gpu"}))
+    (finding,) = packages.rival_onnxruntime_wheels({"onnxruntime", "onnxruntime-gpu"})
+    assert finding.status == "warn"
+    assert "uninstall -y onnxruntime onnxruntime-gpu &&" in finding.fix
+    assert finding.fix.endswith(" onnxruntime-gpu")
+
+
+def test_execution_providers_are_named_as_a_configuration_writes_them() -> None:
+    (finding,) = packages.execution_providers()
+    assert "cpu" in finding.detail.partition(";")[0].split(", ")
+    assert "which ran" in finding.detail
+
+
 def test_encoders_are_really_opened() -> None:
     assert open_encoder("libx264") == ""
     assert open_encoder("aac") == ""
@@ -163,11 +178,14 @@ def test_a_gpu_with_its_driver(tmp_path: Path) -> None:
     write(tmp_path / "proc/driver/nvidia/gpus/0/information", "Model: \t RTX 9999\n")
     write(tmp_path / "proc/driver/nvidia/version", "NVRM version: Module 570.1 x\n")
     write(tmp_path / "dev/null")
-    found = by_name(check_gpu(tmp_path))
+    found = by_name(check_gpu(tmp_path, ["CPUExecutionProvider"]))
     assert found["gpu"].detail == "RTX 9999, driver 570.1"
     assert found["gpu nodes"].fix == "sudo nvidia-modprobe"
+    assert found["gpu in onnxruntime"].status == "warn"
+    assert "onnxruntime-gpu" in found["gpu in onnxruntime"].fix
     write(tmp_path / "dev/nvidia0")
-    assert set(by_name(check_gpu(tmp_path))) == {"gpu"}
+    found = by_name(check_gpu(tmp_path, ["CUDAExecutionProvider", "CPUExecutionProvider"]))
+    assert {name: finding.status for name, finding in found.items()} == {"gpu": "ok", "gpu in onnxruntime": "ok"}
 
 
 def test_a_gpu_without_its_driver(tmp_path: Path) -> None:

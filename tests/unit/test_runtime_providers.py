@@ -212,7 +212,7 @@ def test_a_provider_that_did_not_load_is_said_aloud(
 def test_an_older_runtime_says_that_it_cannot_tell(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(ort_session, "_TELLS_PLACEMENT", False)
+    monkeypatch.setattr(ort_session, "tells_placement", lambda: False)
     session = OldSession([CUDA, CPU], {})
     assert opened(monkeypatch, session, ["cuda"], strict=False) is None
     assert "1.22.0 cannot tell which nodes CUDAExecutionProvider runs" in caplog.text
