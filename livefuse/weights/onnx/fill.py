@@ -81,6 +81,16 @@ def placed(fill: Fill, taps: Mapping[tuple[int, int], float], rows: int | None =
     return draw
 
 
+def alike(fill: Fill, groups: int, apart: float = 0.15) -> Fill:
+    """Rows in so many groups that differ little: what goes into one block of pixels should be of one colour."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+        base = fill(rng, (shape[0] // groups, *shape[1:]))
+        return np.concatenate([base] * groups) + np.float32(apart) * fill(rng, shape)
+
+    return draw
+
+
 def silenced(fill: Fill, rows: int = 3, *, start: int = 0, value: float = 0.0) -> Fill:
     """`rows` outputs from `start` on are `value` whatever comes in: the channels that carry get nothing added."""
 

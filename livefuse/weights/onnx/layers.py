@@ -152,6 +152,11 @@ def mean(g: Graph, x: Tensor, axes: Sequence[int] = (2, 3)) -> Tensor:
     return g.op("ReduceMean", [x], shape, axes=list(axes), keepdims=1)
 
 
+def unit_length(g: Graph, x: Tensor) -> Tensor:
+    """Rows of (N, C) divided by their lengths."""
+    return div(g, x, g.op("ReduceL2", [x], (x.shape[0], 1), axes=[1], keepdims=1))
+
+
 def concat(g: Graph, values: Sequence[Tensor], axis: int = 1) -> Tensor:
     shape = list(values[0].shape)
     shape[axis] = sum(value.shape[axis] for value in values)

@@ -14,8 +14,7 @@ from livefuse.weights.synthesize.picture import IDENTITY, RAW_LENGTH
 def crossface(g: Graph) -> None:
     """The raw embedding is normalised first; what comes out is about as long as a raw one."""
     x = g.input("input", ("batch", IDENTITY), (1, IDENTITY))
-    length = g.op("ReduceL2", [x], (1, 1), axes=[1], keepdims=1)
-    x = nn.div(g, x, length)
+    x = nn.unit_length(g, x)
     for out in (1024, 2048, 1024):
         x = nn.leaky(g, nn.gemm(g, x, g.channels(out)), 0.01)
     g.output(nn.gemm(g, x, IDENTITY, fill=he(RAW_LENGTH)), "output", ("batch", IDENTITY))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from livefuse.weights.onnx import layers as nn
 from livefuse.weights.onnx.build import Graph, Tensor
-from livefuse.weights.onnx.fill import constant, he
+from livefuse.weights.onnx.fill import alike, constant, he, placed
 from livefuse.weights.onnx.schema import DTYPE_NUMBERS
 
 _SIDE_PX = 224
@@ -57,7 +57,7 @@ def _inter(g: Graph, x: Tensor) -> Tensor:
 
 
 def _up(g: Graph, x: Tensor, out: int) -> Tensor:
-    x = nn.leaky(g, nn.conv(g, x, 4 * out), 0.1)
+    x = nn.leaky(g, nn.conv(g, x, 4 * out, fill=alike(he(), 4)), 0.1)
     return _spread(g, x)
 
 
@@ -76,7 +76,10 @@ def _finish(g: Graph, celebrity: Tensor, own: Tensor) -> None:
     x = celebrity
     for factor in (8, 4, 2):
         x = _residual(g, _up(g, x, g.channels(_DECODER * factor)))
-    quarters = [nn.conv(g, x, 3, 1, fill=he(0.6))] + [nn.conv(g, x, 3, fill=he(0.6)) for _ in range(3)]
+    shown = placed(
+        he(0.1), {(row, row): 2.0 for row in range(3)}, rows=0
+    )  # by all four, or pixels would be a chequerboard
+    quarters = [nn.conv(g, x, 3, kernel, fill=shown) for kernel in (1, 3, 3, 3)]
     face = nn.sigmoid(g, _spread(g, nn.concat(g, quarters)))
     m = nn.concat(g, [own, celebrity], axis=0)
     for factor in (8, 4, 2, 1):

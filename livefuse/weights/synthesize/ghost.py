@@ -67,7 +67,7 @@ def _block(g: Graph, x: Tensor, out: int, attribute: Tensor, identity: Tensor, d
     y = x
     for index in range(depth):
         count = out if index == depth - 1 else x.shape[1]
-        pattern = silenced(he(0.1)) if last and index == depth - 1 else _SMALL
+        pattern = he(0.3) if last and index == depth - 1 else _SMALL
         y = nn.conv(g, nn.relu(g, _denormalised(g, y, attribute, identity)), count, bias=False, fill=pattern)
     if out != x.shape[1]:
         # The shortcut of the last block shows the picture: 2.8 · v - 1.4, bent by the tanh, is about 2 · v - 1.

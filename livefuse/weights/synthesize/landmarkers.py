@@ -68,7 +68,7 @@ def facemesh(g: Graph) -> None:
     x = nn.prelu(g, nn.conv(g, x, g.channels(32), 1))
     x = _residual(g, x)
     points = (np.concatenate([_inset(face_468()[:, :2]), face_468()[:, 2:]], axis=1) * 192).ravel()
-    x = nn.conv(g, x, 1404, x.shape[2], pad=0, fill=he(0.5), shift=constant(points))
+    x = nn.conv(g, x, 1404, x.shape[2], pad=0, fill=he(1.0), shift=constant(points))
     g.output(nn.transpose(g, x, (0, 2, 3, 1)), "conv2d_21", ("batch", 1, 1, 1404))
 
 

@@ -17,7 +17,7 @@ from livefuse.weights.synthesize import picture
 _OUTPUTS = (("448", "451", "454"), ("471", "474", "477"), ("494", "497", "500"))
 _GRAY = 1 / 3
 # By stride: which neck channel holds what the score looks at, its weight, and the bias that it must overcome.
-_SCORES = ((0, 50.0, -15.0), (1, 50.0, -14.0), (2, 36.0, -7.0))
+_SCORES = ((0, 20.0, -10.4), (1, 20.0, -8.0), (2, 24.0, -6.3))
 _BOX = (3.0, 4.0, 3.0, 4.0)
 _POINTS = (-1.2, -1.2, 1.2, -1.2, 0.0, 0.3, -1.0, 1.8, 1.0, 1.8)
 _RESIDUE = silenced(he(0.5))

@@ -36,11 +36,11 @@ def hyperswap(g: Graph) -> None:
 
 
 def blendswap(g: Graph) -> None:
-    _swapper(g, _Plan(2048, 4, 6629, source_px=112, signed=False, downs=4, plain=1))
+    _swapper(g, _Plan(2048, 4, 5862, source_px=112, signed=False, downs=4, plain=1))
 
 
 def uniface(g: Graph) -> None:
-    _swapper(g, _Plan(768, 7, 2199, source_px=256, plain=1))
+    _swapper(g, _Plan(768, 7, 1432, source_px=256, plain=1))
 
 
 def hififace(g: Graph) -> None:
@@ -75,13 +75,16 @@ def _swapper(g: Graph, plan: _Plan) -> None:
 def _identity(g: Graph, plan: _Plan) -> Tensor:
     if plan.source_px:
         x = g.input("source", (1, 3, plan.source_px, plan.source_px))
-        for out in (64, 128, 256, 512):
+        for out in (64, 128, 256):
             x = nn.leaky(g, nn.conv(g, x, g.channels(out), stride=2), 0.2)
-        x = nn.gemm(g, nn.flatten(g, nn.mean(g, x)), picture.IDENTITY)
+        x = nn.conv(g, x, g.channels(512), stride=2)
+        side = x.shape[2] // 2  # a mean of each quarter: one mean of all would be nearly the same for every face
+        x = nn.gemm(g, nn.flatten(g, nn.pool(g, x, kernel=side, stride=side)), picture.IDENTITY)
     else:
         x = g.input("source", (1, picture.IDENTITY))
     hidden = plan.hidden if g.shrink == 1 else g.channels(512)
-    return nn.gemm(g, nn.leaky(g, nn.gemm(g, x, hidden), 0.2), picture.IDENTITY, fill=he(1.0))
+    x = nn.gemm(g, nn.leaky(g, nn.gemm(g, x, hidden), 0.2), picture.IDENTITY, fill=he(1.0))
+    return nn.unit_length(g, x)
 
 
 def _conv(g: Graph, x: Tensor, out: int, stride: int) -> Tensor:
