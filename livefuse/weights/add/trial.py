@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from livefuse.frame import F32, U8
 from livefuse.runtime.blob import Blob
 from livefuse.runtime.ort import OrtEngine
 from livefuse.source.synthetic.portrait import draw_portrait
+from livefuse.source.synthetic.truth import SyntheticTruth
 from livefuse.weights.bind import bound
 from livefuse.weights.recipe import Normalisation, Recipe, Tensor
 
@@ -96,11 +98,16 @@ def _face(tensor: Tensor, template: str | None, normalisation: Normalisation | N
 
 
 def _cut(template: str | None, height: int, width: int) -> U8:
-    portrait, truth = draw_portrait(SEED, PORTRAIT_PX)
+    portrait, truth = _portrait()
     if template is None:
         return np.asarray(cv2.resize(portrait, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     (to_crop,) = similarity_from_points(truth.points, TEMPLATES[template] * np.array([width, height]))
     return np.asarray(cv2.warpAffine(portrait, to_crop, (width, height)), np.uint8)
+
+
+@cache
+def _portrait() -> tuple[U8, SyntheticTruth]:
+    return draw_portrait(SEED, PORTRAIT_PX)
 
 
 def _output(name: str, values: npt.NDArray[Any]) -> Output:

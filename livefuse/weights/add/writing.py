@@ -34,6 +34,7 @@ def derived(found: Inspection, match: Match, name: str) -> Recipe:
     told = family.model_dump(exclude={"urls", "aliases", "inputs", "outputs", "gmac", "parameters"}, exclude_none=True)
     own: dict[str, Any] = {
         "name": name,
+        "aliases": family.aliases if name == family.name else (),  # it hides the family's recipe: all names lead to it
         "family": family.name,
         "file": family.file if name == family.name else name + Path(family.file).suffix,
         "bytes": found.size_bytes,
