@@ -76,9 +76,8 @@ def _finish(g: Graph, celebrity: Tensor, own: Tensor) -> None:
     x = celebrity
     for factor in (8, 4, 2):
         x = _residual(g, _up(g, x, g.channels(_DECODER * factor)))
-    shown = placed(
-        he(0.1), {(row, row): 2.0 for row in range(3)}, rows=0
-    )  # by all four, or pixels would be a chequerboard
+    colours = {(row, row): 0.7 for row in range(3)}  # the same in all four, or pixels would be a chequerboard
+    shown = placed(he(0.05), colours, rows=0)
     quarters = [nn.conv(g, x, 3, kernel, fill=shown) for kernel in (1, 3, 3, 3)]
     face = nn.sigmoid(g, _spread(g, nn.concat(g, quarters)))
     m = nn.concat(g, [own, celebrity], axis=0)

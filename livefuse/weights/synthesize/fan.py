@@ -24,7 +24,7 @@ def fan4(g: Graph) -> None:
     for index in range(_HOURGLASSES):
         y = _block(g, _hourglass(g, x, _DEPTH), x.shape[1])
         y = nn.relu(g, nn.conv(g, y, x.shape[1], 1, norm=True))
-        heat = nn.conv(g, y, _POINTS, 1, fill=he(0.1), shift=normal(0.01, 0.2))
+        heat = nn.conv(g, y, _POINTS, 1, fill=he(0.035), shift=normal(0.01, 0.2))
         if index < _HOURGLASSES - 1:
             back = nn.conv(g, y, x.shape[1], 1, fill=he(0.3))
             x = nn.add(g, nn.add(g, x, back), nn.conv(g, heat, x.shape[1], 1, fill=he(0.3)))
