@@ -83,6 +83,7 @@ def left_in(folder: Path) -> list[str]:
         ("landmarks_2d106", {"data": ("None", 3, 192, 192)}, {"fc1": ("None", 212)}, {}),
         ("2dfan4", {"input": FACE}, {"landmarks_xyscore": (1, 68, 3), "heatmaps": (1, 68, 64, 64)}, {}),
         ("peppa_wutz", {"input": FACE}, {"out": (1, 68, 3)}, {}),
+        ("peppa_wutz", {"input": FACE}, {"out": ("batch", 204)}, {}),
         ("fan_68_5", {"input": (1, 5, 2)}, {"out": (1, 68, 2)}, {}),
         ("facemesh_468", {"input_1": (1, 192, 192, 3)}, {"conv2d_21": (1, 1, 1, 1404), "conv2d_31": (1, 1, 1, 1)}, {}),
         ("w600k_r50", {"input.1": ("N", 3, 112, 112)}, {"683": ("N", 512)}, {}),

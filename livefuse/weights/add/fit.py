@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from livefuse.errors import RecipeInvalid
@@ -48,12 +49,21 @@ def _matched(stated: Sequence[Tensor], found: Sequence[Value], what: str) -> tup
 
 
 def _fits(tensor: Tensor, value: Value) -> bool:
-    """Exporters leave out shapes of outputs, and some keep a batch axis that others drop."""
+    """Exporters leave out shapes of outputs, keep a batch axis that others drop, or shape points as rows or in one row."""
     shape = tuple(axis if axis != "" else "?" for axis in value.shape)
     if not shape or fits(tensor.shape, shape):
         return True
     batched = len(shape) == len(tensor.shape) + 1 and (shape[0] == 1 or isinstance(shape[0], str))
-    return batched and fits(tensor.shape, shape[1:])
+    if batched and fits(tensor.shape, shape[1:]):
+        return True
+    values = _values(shape)
+    return tensor.role == "landmarks" and values is not None and values == _values(tensor.shape)
+
+
+def _values(shape: Sequence[int | str]) -> int | None:
+    """How many numbers there are for one picture; None where an axis is free."""
+    sizes = [axis for axis in shape[1:] if isinstance(axis, int)]
+    return math.prod(sizes) if len(sizes) == len(shape) - 1 else None
 
 
 def _suggests(name: str, role: str | None) -> bool:
