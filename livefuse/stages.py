@@ -74,6 +74,7 @@ def _learned(config: Config, backend: Backend, engines: Engines) -> tuple[Detect
         size_px=detect.size,
         threshold=detect.threshold,
         max_faces=detect.max_faces,
+        resize="insightface" if config.profile.name == "insightface" else "area",
     )
     if placed is None:
         return detector, AlignByPoints()

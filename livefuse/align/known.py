@@ -16,6 +16,8 @@ _CONFIDENT, _HIDDEN = 0.95, 0.3
 class KnownLandmarks:
     """Gives each face the landmarks of the drawn face nearest to it."""
 
+    looks_ahead = True
+
     def begin(self, lane: Lane, picture: Picture, previous: F32) -> Callable[[], tuple[F32, F32]]:
         """What a network would do ahead takes no time here."""
         return lambda: self(lane, picture, five_points(previous))

@@ -32,7 +32,9 @@ _NO_LANDMARKS = np.empty((0, 2), np.float32)
 
 
 class Landmarker(Protocol):
-    """Places landmarks on faces."""
+    """Places landmarks on faces. `looks_ahead` is False where it goes by the detector's points alone."""
+
+    looks_ahead: bool
 
     def __call__(self, lane: Lane, picture: Picture, points: F32, previous: F32 | None = None) -> tuple[F32, F32]:
         """Shapes: points (N, 5, 2), previous (N, 66, 2) or None -> landmarks (N, 66, 2), confidence (N, 66)."""
@@ -90,6 +92,8 @@ class Align:
     def begin(self, lane: Lane, picture: Picture) -> None:
         """Start on the faces of the frame before."""
         self._settle()
+        if not self._landmarker.looks_ahead:
+            return
         followed = {
             track: memory.landmarks for track, memory in self._memory.items() if memory.is_face and not memory.unseen
         }

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from livefuse.align.cut import RegionCut
-from livefuse.align.stage import Align, agrees
-from livefuse.align.templates import five_points, transform_points
+from livefuse.align.cut import RegionCut, TemplateCut
+from livefuse.align.stage import Align, AlignByPoints, agrees
+from livefuse.align.templates import TEMPLATES, five_points, transform_points
 from livefuse.config import TrackConfig
 from livefuse.device.base import Lane, Picture
 from livefuse.device.cpu import CpuBackend
@@ -34,6 +34,8 @@ def face_at(x: float, y: float) -> F32:
 
 class Told:
     """Finds the landmarks and the confidence it is given; remembers what it was asked."""
+
+    looks_ahead = True
 
     def __init__(self, *faces: F32) -> None:
         self.faces, self.level = list(faces), [0.8] * len(faces)
@@ -195,3 +197,31 @@ def test_agreement_of_landmarks_and_points() -> None:
     assert agrees(landmarks, points + 10)
     assert not agrees(landmarks, points + 60)
     assert not agrees(landmarks, (points - points.mean(axis=0)) * 2 + points.mean(axis=0))
+
+
+def test_a_landmarker_that_goes_by_the_points_alone_is_never_begun_ahead() -> None:
+    told = Told(face_at(300, 200))
+    told.looks_ahead = False
+    align, picture = Align(told, TrackConfig()), a_picture()
+    align(Lane(0), picture, faces_of(told.faces[0]), 0, CUT)
+    align.begin(Lane(0), picture)
+    assert told.begun == []
+
+
+def test_without_a_landmarker_faces_are_cut_by_their_points() -> None:
+    faces = faces_of(face_at(150, 200), face_at(320, 240), chosen=(False, True))
+    faces.roles[:] = 3
+    template = TemplateCut(CpuBackend().warp, "arcface_128", 128)
+    (crop,) = AlignByPoints()(Lane(0), a_picture(), faces, 0, template)
+    assert (crop.track, crop.role, crop.image.shape) == (8, 3, (128, 128, 3))
+    assert len(crop.landmarks) == 0
+    wanted = TEMPLATES["arcface_128"] * 128
+    assert np.abs(crop.points - wanted).mean() < 12
+    np.testing.assert_allclose(crop.points.mean(axis=0), wanted.mean(axis=0), atol=1e-3)
+
+
+def test_a_face_whose_points_coincide_is_left_to_the_cover() -> None:
+    faces = faces_of(face_at(150, 200), face_at(320, 240))
+    faces.points[0] = (100, 100)
+    template = TemplateCut(CpuBackend().warp, "arcface_128", 128)
+    assert [crop.track for crop in AlignByPoints()(Lane(0), a_picture(), faces, 0, template)] == [8]

@@ -43,7 +43,7 @@ def _source(recipe: Recipe, engines: Engines, backend: Backend, profile: Profile
         converter = Converter(engines.load(engines.recipe(recipe.source.converter, "converter", "source.converter")))
     return EmbeddingSource(
         recipe,
-        Recogniser(engines.load(known), backend, known),
+        Recogniser(engines.load(known), backend, known, sample="area" if profile.name == "livefuse" else "insightface"),
         backend,
         converter=converter,
         emap=emap_of(engines.store, recipe) if recipe.source.emap else None,
