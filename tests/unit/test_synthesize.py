@@ -244,6 +244,9 @@ def test_2d106_marks_a_face(tiny: dict[tuple[str, Precision], Path]) -> None:
     assert left_eye[0] < nose[0] < right_eye[0]
     assert left_mouth[0] < nose[0] < right_mouth[0]
     assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
+    for precision in PRECISIONS:
+        first = files.nodes(read_model(tiny["2d106det", precision]))[:3]
+        assert "bn_data" in [node.name for node in first]  # insightface looks for it there, or normalises itself
 
 
 def test_the_emap_lies_last_and_no_node_uses_it(tiny: dict[tuple[str, Precision], Path]) -> None:

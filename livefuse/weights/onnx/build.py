@@ -128,6 +128,10 @@ class Graph:
         self._node(kind, [each.name if isinstance(each, Tensor) else each for each in values], name, attributes)
         return Tensor(name, tuple(shape))
 
+    def call_last(self, name: str) -> None:
+        """Name the node made last: some programs look for a node by its name."""
+        self._proto.node[-1].name = name
+
     def split(self, value: Tensor, parts: int, axis: int = 1) -> list[Tensor]:
         """Equal parts along an axis."""
         self._count += 1

@@ -21,6 +21,7 @@ def landmarks_106(g: Graph) -> None:
     Source: the file's size and insightface's `coordinate_reg` description; the counts of the last layers are a guess.
     """
     x = nn.batch_norm(g, g.input("data", ("batch", 3, 192, 192), (1, 3, 192, 192)), mean=127.5, variance=127.5**2)
+    g.call_last("bn_data")  # by this name insightface knows that the pixels are normalised here
     x = nn.prelu(g, nn.conv(g, x, g.channels(16), stride=2, bias=False, norm=True))
     plan = ((32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (256, 2), *((256, 1),) * 5, (512, 2), (512, 1))
     for out, stride in plan:
