@@ -134,7 +134,7 @@ def test_the_number_of_weights_tells_families_of_one_shape_apart(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("parameters", "family"), [(4_229_905, "scrfd_10g"), (3_900_000, "scrfd_10g"), (819_809, "scrfd_2.5g"), (1, "scrfd_500m")]
+    ("parameters", "family"), [(4_229_905, "scrfd_10g"), (3_900_000, "scrfd_10g"), (819_809, "scrfd_2.5g"), (631_413, "scrfd_500m"), (1, "scrfd_500m")]
 )  # fmt: skip
 def test_detectors_are_told_apart_by_their_depth(tmp_path: Path, parameters: int, family: str) -> None:
     file = tiny(tmp_path / "x.onnx", {"input.1": (1, 3, "h", "w")}, scrfd_outputs())

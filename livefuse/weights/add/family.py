@@ -70,15 +70,15 @@ def _most_explained(matches: list[Match]) -> list[Match]:
 def _nearest(found: Inspection, matches: list[Match]) -> list[Match]:
     """Those that are as near as any in their number of weights. Families of which that is not known stay in, unless
     another has just that number."""
-    distances = [_distance(found, match.recipe) for match in matches]
-    if any(distance is not None and distance < SAME for distance in distances):
-        return [m for m, d in zip(matches, distances, strict=True) if d is not None and d < SAME]
-    near = [m for m, d in zip(matches, distances, strict=True) if d is None or d < ALIKE]
-    if near:
-        return near
-    least = min(d for d in distances if d is not None)
-    one_contract = len({_contract(match.recipe) for match in matches}) == 1
-    return [m for m, d in zip(matches, distances, strict=True) if not one_contract or d == least]
+    measured = [(match, _distance(found, match.recipe)) for match in matches]
+    same = [match for match, distance in measured if distance is not None and distance < SAME]
+    if same:
+        return same
+    near = [(match, distance) for match, distance in measured if distance is None or distance < ALIKE] or measured
+    known = [distance for _, distance in near if distance is not None]
+    if len(known) < len(near) or len({_contract(match.recipe) for match, _ in near}) > 1:
+        return [match for match, _ in near]
+    return [match for match, distance in near if distance == min(known)]  # the same network in several depths
 
 
 def _distance(found: Inspection, recipe: Recipe) -> float | None:
