@@ -93,7 +93,7 @@ class Figures:
 def measure(eyes: Eyes, clip: str, identity: Identity, every: int, tiles: list[U8]) -> Figures:
     config = Config()
     detect = Detect(eyes.finder, Tracker(config.track, config.detect))
-    align, swap = Align(eyes.landmarker, eyes.backend, config.track), MeshSwapper(config.swap)
+    align, swap = Align(eyes.landmarker, config.track), MeshSwapper(config.swap, eyes.backend)
     known = eyes.recogniser.embed(eyes.lane, _picture(identity.image), identity.points[None])[0]
     figures, source = Figures(), open_source(clip)
     swap.prepare(identity)
@@ -104,10 +104,10 @@ def measure(eyes: Eyes, clip: str, identity: Identity, every: int, tiles: list[U
             figures.before.append(float(seen @ known))
         detect.begin(eyes.lane, picture)
         faces = detect(eyes.lane, picture, frame.pts_ns)
-        crops = align(eyes.lane, picture, faces, frame.pts_ns)
+        crops = align(eyes.lane, picture, faces, frame.pts_ns, swap.cut)
         original = [crop.image.copy() for crop in crops]
         start = time.perf_counter()
-        swap(eyes.lane, crops, identity, frame.pts_ns)
+        swap(eyes.lane, crops, [identity], frame.pts_ns)
         figures.swap_ms.append((time.perf_counter() - start) * 1e3)
         figures.frames += 1
         figures.swapped += any(crop.swapped for crop in crops)

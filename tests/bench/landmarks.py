@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from livefuse.align.cut import RegionCut
 from livefuse.align.openseeface import OpenSeeFace
 from livefuse.align.stage import Align
 from livefuse.align.templates import five_points
@@ -39,6 +40,8 @@ WARM_UP_FRAMES = 20
 
 class Recorder:
     """A landmarker that keeps what it returned: the raw landmarks, before any filter."""
+
+    looks_ahead = True
 
     def __init__(self, landmarker: OpenSeeFace) -> None:
         self._landmarker = landmarker
@@ -66,7 +69,7 @@ class Chain:
         )
         self.recorder = Recorder(OpenSeeFace(OrtEngine(models / "openseeface_lm_model0.onnx"), self.backend))
         self.detect = Detect(detector, Tracker(track, detect), detect.every)
-        self.align = Align(self.recorder, self.backend, track)
+        self.align, self.cut = Align(self.recorder, track), RegionCut(self.backend)
         self.ms: list[tuple[float, float]] = []
 
     def __call__(self, frame: HostFrame) -> tuple[Picture, Faces, Crops]:
@@ -75,7 +78,7 @@ class Chain:
         self.detect.begin(self.lane, picture)
         faces = self.detect(self.lane, picture, frame.pts_ns)
         middle = time.perf_counter()
-        crops = self.align(self.lane, picture, faces, frame.pts_ns)
+        crops = self.align(self.lane, picture, faces, frame.pts_ns, self.cut)
         self.ms.append(((middle - start) * 1e3, (time.perf_counter() - middle) * 1e3))
         return picture, faces, crops
 
