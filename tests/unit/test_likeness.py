@@ -265,3 +265,5 @@ def test_the_person_of_a_photo_is_followed_through_a_street(shared: Path) -> Non
     assert len({tuple(ids) for ids in chosen[15:]}) == 1
     assert all(len(ids) == 1 for ids in chosen[15:])
     assert {i for ids in chosen for i in ids} == set(chosen[-1])
+    x, y = (faces.boxes[faces.chosen][0, :2] + faces.boxes[faces.chosen][0, 2:]) / 2
+    assert np.hypot(x - 1020, y - 734) < 60, "where he is by then, by eye"
