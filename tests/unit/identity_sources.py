@@ -15,7 +15,7 @@ from livefuse.frame import F32, U8
 from livefuse.swap.identity import Embed, Shot
 
 Found = tuple[F32, F32, F32]
-INSIDE = (TEMPLATES["arcface_112_v2"] - 0.5) * 1.4 + 0.5  # an aligned crop shows nothing but the square
+INSIDE = (TEMPLATES["arcface_112_v2"] - 0.5) * 0.7 + 0.5  # an aligned crop shows nothing but the square
 SELF = IdentityConfig(consent="self", by="Ada")
 
 
@@ -32,7 +32,7 @@ class SquareFinder:
         for x, y, w, h in stats[1:count, :4]:
             corner, side = np.array([x, y], np.float32), np.array([w, h], np.float32)
             box = np.concatenate([corner, corner + side])
-            landmarks = np.tile(corner + side / 2, (66, 1))
+            landmarks = np.tile(corner + side / 2, (66, 1)).astype(np.float32)
             found.append((box, corner + side * INSIDE, landmarks))
         return found
 
@@ -42,10 +42,11 @@ def square_photo(path: Path, *squares: tuple[int, int, int], colour: int = 0, bl
     image = np.zeros((400, 600, 3), np.uint8)
     rng = np.random.default_rng(3)
     for x, y, side in squares or ((200, 100, 160),):
-        detail = rng.integers(140, 250, (side // 4, side // 4, 1), np.uint8)
-        detail = np.asarray(cv2.resize(detail, (side, side), interpolation=cv2.INTER_NEAREST), np.uint8)
+        fine, broad = (rng.integers(0, 50, (n, n, 1)).astype(np.uint8) for n in (side // 4, 4))
+        near = cv2.INTER_NEAREST
+        detail = 140 + np.add(*(cv2.resize(part, (side, side), interpolation=near) for part in (fine, broad)))
         if blurred:
-            detail = np.asarray(cv2.GaussianBlur(detail, (0, 0), side / 12), np.uint8)
+            detail = np.asarray(cv2.GaussianBlur(detail, (0, 0), side / 40), np.uint8)
         image[y : y + side, x : x + side] = detail[..., None]
     image[0, 0] = (colour, 0, 0)
     cv2.imwrite(str(path), image)

@@ -31,7 +31,7 @@ class BlobFinder:
         for x, y, w, h in stats[1:count, :4]:
             box = np.array([x, y, x + w, y + h], np.float32)
             corner, side = np.array([x, y], np.float32), np.array([w, h], np.float32)
-            landmarks = np.tile(corner + side / 2, (66, 1))
+            landmarks = np.tile(corner + side / 2, (66, 1)).astype(np.float32)
             found.append((box, corner + side * TEMPLATES["arcface_128"], landmarks))
         return found
 

@@ -13,7 +13,6 @@ from livefuse.config import IdentityConfig
 from livefuse.frame import F32, U8
 from livefuse.swap.consent import ConsentRecord
 
-
 _FULL_PX = 256.0
 
 

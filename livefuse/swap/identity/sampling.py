@@ -85,7 +85,7 @@ class _Walk:
                 self._seekable = False
                 continue
             reached, self.time_s = picture, time_s
-            if time_s >= target_s:
+            if time_s > target_s - self._period_s / 4:  # stamps are rounded
                 break
         return reached
 

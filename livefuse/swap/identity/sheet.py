@@ -66,7 +66,7 @@ def _tile(sheet: U8, one: Marked, x: int, y: int, line: int) -> None:
 def _square(shot: Shot, side_px: int) -> U8:
     """The middle of the face, as much around it as the shot has on all sides."""
     centre = shot.landmarks.mean(axis=0)
-    reach = 0.95 * float(np.ptp(shot.landmarks, axis=0).max())
+    reach = max(1.0, 0.95 * float(np.ptp(shot.landmarks, axis=0).max()))
     scale = side_px / (2 * reach)
     to_tile = np.array([[scale, 0, side_px / 2 - centre[0] * scale], [0, scale, side_px / 2 - centre[1] * scale]])
     image = cv2.GaussianBlur(shot.image, (0, 0), 0.4 / scale) if scale < 0.8 else shot.image

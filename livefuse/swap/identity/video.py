@@ -21,7 +21,7 @@ from livefuse.swap.identity import Embed, FaceFinder
 from livefuse.swap.identity.embedding import groups_of, normed
 from livefuse.swap.identity.face import area_px, around, choose, faces_in, shot_of, size_px
 from livefuse.swap.identity.quality import BLURRED
-from livefuse.swap.identity.sampling import sampled_frames
+from livefuse.swap.identity.sampling import SAMPLES, sampled_frames
 from livefuse.swap.identity.taken import LeftOut, Taken, digested
 
 SHOTS = 8
@@ -50,7 +50,7 @@ def shots_of_video(
     eyes = _Eyes(path.name, find, embed, index)
     seen: list[_Seen] = []
     frames = 0
-    for frame in sampled_frames(path):
+    for frame in sampled_frames(path, samples=SAMPLES):
         seen += eyes.look(frame, frames)
         frames += 1
         for one in sorted((s for s in seen if s.taken), key=lambda s: s.score, reverse=True)[_CANDIDATES:]:
