@@ -18,14 +18,11 @@ from typing import IO
 import httpx
 
 from livefuse.errors import DownloadFailed, ModelCorrupt, ModelError
-from livefuse.weights.http import HEADERS, TIMEOUT, BrokeOff, Refused, follow
+from livefuse.weights.http import CONNECTIONS_MAX, HEADERS, TIMEOUT, TRY_AGAIN_STATUSES, BrokeOff, Refused, follow
 from livefuse.weights.part import CHUNK_BYTES, PartFile, disk_errors_explained, ensure_space
 
 Progress = Callable[[int, int | None], None]
 """Called with bytes done and bytes in all, None where nobody has said."""
-
-CONNECTIONS_MAX = 50
-TRY_AGAIN_STATUSES = (408, 425, 429)
 
 
 def no_progress(done_bytes: int, total_bytes: int | None) -> None:
@@ -118,9 +115,8 @@ class Fetch:
     def _unpack(self, url: str, member: str) -> None:
         """One member of an archive, which is not kept. Raises: Refused."""
         archive = self.target.with_name(f"{self.target.name}.zip")
-        pack = Fetch(
-            archive, "", None, (url,), self.progress, self.attempts, self.backoff_s, plausible=zipfile.is_zipfile
-        )
+        pack = Fetch(archive, "", None, (url,), self.progress, self.attempts, self.backoff_s)
+        pack.plausible = zipfile.is_zipfile
         try:
             pack.run()
             with zipfile.ZipFile(archive) as opened, opened.open(member) as source:
@@ -170,14 +166,12 @@ class Fetch:
         with httpx.Client(timeout=TIMEOUT) as client, follow(client, url, headers) as response:
             offset = self._accepted_offset(response, offset)
             self._take(offset, response.iter_raw())  # unbuffered: a break loses nothing that arrived
-        expected_bytes = self._expected_bytes
-        if expected_bytes is not None and self.part.size_bytes < expected_bytes:
-            raise BrokeOff(f"broke off at {self.part.size_bytes:,} of {expected_bytes:,} bytes")
+        if self.part.size_bytes < (self._expected_bytes or 0):
+            raise BrokeOff(f"broke off at {self.part.size_bytes:,} of {self._expected_bytes:,} bytes")
 
     def _is_whole(self, size_bytes: int) -> bool:
-        if self._expected_bytes is None:
-            return size_bytes > 0 and self.part.sha256() == self.sha256
-        return size_bytes >= self._expected_bytes
+        whole_bytes = self._expected_bytes
+        return size_bytes >= whole_bytes if whole_bytes else size_bytes > 0 and self.part.sha256() == self.sha256
 
     def _take(self, offset: int, chunks: Iterator[bytes]) -> None:
         expected_bytes = self._expected_bytes
@@ -218,8 +212,7 @@ class Fetch:
         self._etag = "" if etag.startswith("W/") else etag
         self._served_bytes = int(length) if length.isdigit() else None
         if self._served_bytes is None:
-            known = self.sha256 or self.total_bytes or response.headers.get("Transfer-Encoding") == "chunked"
-            if not known:
+            if not (self.sha256 or self.total_bytes or response.headers.get("Transfer-Encoding") == "chunked"):
                 raise Refused("does not say how long the file is, so that a broken-off one could not be told")
         elif self.total_bytes not in (None, self._served_bytes):
             self.differed = True

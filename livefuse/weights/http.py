@@ -12,6 +12,8 @@ from livefuse import __version__
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"livefuse/{__version__}"}
 REDIRECTS_MAX = 5
+CONNECTIONS_MAX = 50
+TRY_AGAIN_STATUSES = (408, 425, 429)
 
 
 class Refused(Exception):
