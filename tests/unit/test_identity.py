@@ -112,7 +112,7 @@ def test_large_photo_is_searched_small(tmp_path: Path) -> None:
     assert max(loaded.image.shape) <= 1700
 
 
-@pytest.mark.parametrize("photo", ["", "no/such/photo.png", "synthetic:", "synthetic:cat"])
+@pytest.mark.parametrize("photo", ["", "no/such/photo.png", "synthetic:", "synthetic:cat", "x" * 5000, "a\0b"])
 def test_photo_that_is_none(tmp_path: Path, photo: str) -> None:
     with pytest.raises(IdentityError):
         load_identity(IdentityConfig(photo=photo, consent="self"), BlobFinder(), tmp_path)

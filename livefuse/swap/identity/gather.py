@@ -21,7 +21,7 @@ from livefuse.swap.identity import Embed, FaceFinder, Shot
 from livefuse.swap.identity.embedding import normed, outliers
 from livefuse.swap.identity.face import Framing, area_px, choose, faces_in, shot_of
 from livefuse.swap.identity.quality import BLURRED, quality_of
-from livefuse.swap.identity.taken import Gathered, LeftOut, Taken, digested, read_bytes
+from livefuse.swap.identity.taken import Gathered, LeftOut, Taken, digested, is_there, read_bytes
 from livefuse.swap.identity.video import png_of, shots_of_video
 
 log = logging.getLogger("livefuse")
@@ -88,11 +88,11 @@ class _Work:
 
     def add(self, source: str, *, alone: bool) -> None:
         if source.startswith(SYNTHETIC):
-            self.taken.append(draw(source))
+            self._keep(draw(source))
             return
         path = Path(source).expanduser()
-        if not path.exists():
-            raise IdentityError(f"cannot read the photo {path}: there is no such file", hint="check the path")
+        if not is_there(path):
+            raise IdentityError(f"cannot read the photo {path}: there is no such file", hint=_near(path))
         if path.is_dir():
             for photo in self._photos_of(path):
                 self._try(photo)
@@ -202,6 +202,16 @@ class _Work:
             self.left_out.append(LeftOut(folder.name, f"{unread} of {len(photos)} photos: {MOST_PHOTOS} are the most"))
             photos = [photos[i * len(photos) // MOST_PHOTOS] for i in range(MOST_PHOTOS)]
         return photos
+
+
+def _near(path: Path) -> str:
+    try:
+        head_of(path)
+    except SourceError as error:
+        return error.hint
+    except ValueError:  # a zero byte in the name
+        pass
+    return "check the path"
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from livefuse.swap.identity import Embed, FaceFinder, Identity, Shot
 from livefuse.swap.identity.gather import SYNTHETIC, gather
 from livefuse.swap.identity.names import is_id, may_be_name
 from livefuse.swap.identity.store import IdentityStore
-from livefuse.swap.identity.taken import Gathered, best_of
+from livefuse.swap.identity.taken import Gathered, best_of, is_there
 
 log = logging.getLogger("livefuse")
 
@@ -24,7 +24,7 @@ def load(config: IdentityConfig, find: FaceFinder, folder: Path, embed: Embed | 
         raise IdentityError("no identity was given", hint="`--face PHOTO --consent GROUND`")
     drawn = word.startswith(SYNTHETIC)
     path = Path(word).expanduser()
-    if not drawn and not path.exists() and (may_be_name(word) or is_id(word)):
+    if not drawn and not is_there(path) and (may_be_name(word) or is_id(word)):
         return IdentityStore(folder).load(word)
     if drawn:
         # A drawing needs nobody's leave: its ground is known without asking.

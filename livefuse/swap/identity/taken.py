@@ -70,6 +70,14 @@ def digested(shot: Shot, content: bytes) -> Shot:
     return replace(shot, photo_sha256=hashlib.sha256(content).hexdigest())
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; a word too long for a path names none."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def read_bytes(path: Path) -> bytes:
     """Raises: IdentityError."""
     try:
