@@ -28,10 +28,10 @@ class Casting:
         self._known: dict[tuple[str, str], F32] = {}
 
     def chooser(self, config: Config) -> Chooser:
-        """Raises: NoFace, IdentityError, ModelMissing, BadValue."""
+        """Raises: NoFace, SourceError, ModelMissing, BadValue."""
         track = config.track
         wanted = [role.like for role in config.cast] or ([track.like] if track.faces == "like" and track.like else [])
-        if not wanted:
+        if not wanted and not track.verify:
             return Chooser(track)
         name = track.recogniser
         if name not in self._recognisers:
@@ -41,7 +41,7 @@ class Casting:
         return Chooser(
             track,
             likeness=self._likeness[name],
-            references=np.concatenate([self._reference(name, photo) for photo in wanted]),
+            references=np.concatenate([self._reference(name, photo) for photo in wanted]) if wanted else None,
             others=bool(config.cast) and bool(config.identity.photo) and track.faces == "all",
         )
 

@@ -71,6 +71,7 @@ class TrackConfig(Section):
     index: int = Field(0, ge=0, description='which face counted from the left, for `faces = "index"`')
     like: str = Field("", description='reference photo of the person to swap, for `faces = "like"`')
     recogniser: str = Field("mobilefacenet", description="recipe that tells people apart, for `like` and the cast")
+    verify: bool = Field(False, description="have the recogniser keep tracks from hopping onto somebody else")
     likeness: Fraction01 = Field(0.4, description="least cosine to a reference photo")
     most: int = Field(8, ge=1, le=64, description="most faces swapped at once")
     min_px: int = Field(0, ge=0, description="faces less high than this are not swapped, px")
