@@ -145,8 +145,9 @@ class _Work:
         kind = picture_in(head_of(path))
         if kind is None:
             taken, left_out = shots_of_video(path, self._find, self._embed, self._index)
-            self.taken += taken
             self.left_out += left_out
+            for one in taken:
+                self._keep(one)
             return
         photo = read_image(path)
         boxes = faces_in(photo, self._find, path.name)
