@@ -26,6 +26,7 @@ from livefuse.device.planes import (
     to_rgb,
     whole_factor,
 )
+from livefuse.device.resampled import paste_resampled
 from livefuse.frame import F32, U8, HostFrame
 
 _CACHED_BITMAPS = 8
@@ -80,7 +81,7 @@ class CpuBackend:
         if origin is not None:
             blend(lane, picture, image, mask, origin[0] + x1, origin[1] + y1)
             return
-        _paste_resampled(lane, picture, image, mask, reduced(to_crop.astype(np.float64), (x1, y1), 1))
+        paste_resampled(lane, picture, image, mask, reduced(to_crop.astype(np.float64), (x1, y1), 1))
 
     def draw(self, lane: Lane, picture: Picture, rgba: U8, x: int, y: int) -> None:
         if rgba.flags.writeable:
@@ -145,28 +146,6 @@ def _opaque_part(mask: U8, origin: tuple[int, int] | None) -> tuple[int, int, in
         x1, y1 = x - ((x + origin[0]) & 1), y - ((y + origin[1]) & 1)
         x2, y2 = x + width + ((x + width + origin[0]) & 1), y + height + ((y + height + origin[1]) & 1)
     return max(0, x1), max(0, y1), min(mask.shape[1], x2), min(mask.shape[0], y2)
-
-
-def _paste_resampled(lane: Lane, picture: Picture, image: U8, mask: U8, to_image: Affine) -> None:
-    """Warp colours and opacity together onto the frame's grid, then blend: `to_image` carries frame px to image px."""
-    factor = whole_factor(1 / scale_of(to_image))
-    ring = factor  # of opacity 0, so that the edge fades over one pixel and what lies outside adds nothing
-    rows, cols = (-(-(n + 2 * ring) // factor) * factor for n in mask.shape)
-    border = (ring, rows - ring - mask.shape[0], ring, cols - ring - mask.shape[1])
-    rgba = lane.buffer("paste.rgba", (rows, cols, 4))
-    cv2.cvtColor(cv2.copyMakeBorder(image, *border, cv2.BORDER_REPLICATE), cv2.COLOR_RGB2RGBA, dst=rgba)
-    cv2.insertChannel(cv2.copyMakeBorder(mask, *border, cv2.BORDER_CONSTANT), rgba, 3)
-    to_ringed = reduced(to_image, (-ring, -ring), 1)
-    region = spanned(inverted(to_ringed), cols, rows, (picture.width, picture.height), pad=0, grid=2)
-    if factor > 1:
-        small = lane.buffer("paste.small", (rows // factor, cols // factor, 4))
-        shrink(lane, rgba, small)
-        rgba = small
-    to_small = reduced(to_ringed, (0, 0), factor)
-    to_small[:, 2] += to_small[:, :2] @ (region.x, region.y)
-    warped = lane.buffer("paste.warped", (region.height, region.width, 4))
-    _sample(rgba, to_small, warped)
-    blend(lane, picture, *_opened(lane, warped), region.x, region.y)
 
 
 def _opened(lane: Lane, rgba: U8) -> tuple[U8, U8]:

@@ -6,7 +6,7 @@ import pytest
 from livefuse.composite.profiles import make_profile
 from livefuse.composite.profiles.face_shape import GRID_PX, face_mask, oval
 from livefuse.composite.profiles.livefuse import Livefuse
-from livefuse.composite.profiles.seam import match_seam
+from livefuse.composite.profiles.seam import seam_tint, tinted
 from livefuse.config import ProfileConfig
 from livefuse.device.base import Backend, Lane
 from livefuse.device.cpu import CpuBackend
@@ -49,8 +49,9 @@ def test_mask_leaves_out_what_is_beside_the_jaw() -> None:
 
 
 def test_mask_scales_with_the_crop() -> None:
-    apart = np.abs(face_mask(in_crop(512), 512).astype(int) - face_mask(in_crop(128), 128))
-    assert apart.max() <= 4
+    small = in_crop(128)
+    apart = np.abs(face_mask((small + 0.5) * 4 - 0.5, 512).astype(int) - face_mask(small, 128))
+    assert apart.max() <= 1
 
 
 @pytest.mark.parametrize("landmarks", [np.full((66, 2), 3, np.float32), in_crop() + 4000])
@@ -60,12 +61,20 @@ def test_landmarks_that_do_not_belong_to_the_crop_give_the_oval(landmarks: F32) 
 
 def test_seam_takes_over_a_tint_and_no_more_than_a_tint() -> None:
     target = np.full((128, 128, 3), (150, 120, 100), np.uint8)
-    image = np.full((128, 128, 3), (140, 130, 100), np.uint8)
-    match_seam(Lane(0), image, target, face_mask(in_crop(), 128))
-    assert np.abs(image.astype(int) - target).max() <= 1
-    dark = np.full((128, 128, 3), 20, np.uint8)
-    match_seam(Lane(0), dark, target, face_mask(in_crop(), 128))
-    assert dark.max() < 60
+    out, mask = np.empty_like(target), face_mask(in_crop(), 128)
+    face = np.full((128, 128, 3), np.array([140, 130, 100]) / 255, np.float32)
+    tinted(face, seam_tint(face, target, mask), out)
+    assert np.abs(out.astype(int) - target).max() <= 1
+    face = np.full((128, 128, 3), 20 / 255, np.float32)
+    tinted(face, seam_tint(face, target, mask), out)
+    assert 40 < out.max() < 60
+
+
+def test_seam_does_not_look_at_what_the_mask_hides() -> None:
+    target = np.full((128, 128, 3), 120, np.uint8)
+    target[:8] = target[-8:] = target[:, :8] = target[:, -8:] = 0
+    face = np.full((128, 128, 3), 120 / 255, np.float32)
+    assert np.abs(seam_tint(face, target, oval())[6:10, 6:10]).max() < 2
 
 
 def test_finish_rounds_and_keeps_to_the_models_mask() -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from livefuse.composite.profiles.face_shape import face_mask
-from livefuse.composite.profiles.seam import match_seam
+from livefuse.composite.profiles.seam import seam_tint, tinted
 from livefuse.device.base import Backend, Lane, Picture
 from livefuse.frame import F32, U8, Crop
 
@@ -30,12 +30,9 @@ class Livefuse:
     def finish(self, lane: Lane, crop: Crop, face: F32, opacity: F32 | None) -> None:
         side = face.shape[0]
         mask = face_mask(crop.landmarks, side)
-        target = lane.buffer("profile.target", crop.image.shape)
-        np.copyto(target, crop.image)
-        _quantise(face, crop.image)
-        match_seam(lane, crop.image, target, mask)
-        if mask.shape[0] != side:
-            mask = np.asarray(cv2.resize(mask, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
+        tinted(face, seam_tint(face, crop.image, mask), crop.image)
+        # not lane memory: crops of one frame are pasted after the last of them is finished
+        mask = np.asarray(cv2.resize(mask, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
         if opacity is not None:
             mask = np.asarray(cv2.multiply(mask, opacity.clip(0, 1), dtype=cv2.CV_8U), np.uint8)
         crop.mask = mask
@@ -44,9 +41,3 @@ class Livefuse:
     def paste(self, lane: Lane, picture: Picture, crop: Crop) -> None:
         if crop.mask is not None:
             self._backend.paste(lane, picture, crop.image, crop.mask, crop.to_crop)
-
-
-def _quantise(face: F32, out: U8) -> None:
-    """0..1 -> 0..255, rounded and saturated; one channel at a time, because networks give planes."""
-    for channel in range(3):
-        cv2.insertChannel(cv2.multiply(face[..., channel], 255.0, dtype=cv2.CV_8U), out, channel)

@@ -5,30 +5,36 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from livefuse.device.base import Lane
 from livefuse.frame import F32, U8
 
-_CELLS = 32
-_REACH_CELLS = (2.0, 6.0)  # nearest cells count most; the wide one fills the middle of the face
+CELLS = 16
+_NEAR_CELLS, _WIDE_CELLS = 1.0, 3.0  # what is near counts most; the wide one fills the middle of the face
 _WIDE_SHARE = 0.05
 _MOST = 28.0  # of 255: more is hair, a hand or a shadow, not a tint
 
 
-def match_seam(lane: Lane, image: U8, target: U8, mask: U8) -> None:
-    """Add to `image`, in place, what it lacks of the target's colours along the mask's ramp.
+def seam_tint(face: F32, target: U8, mask: U8) -> F32:
+    """What to add to a face, (CELLS, CELLS, 3) in 0..255, so that it has the target's colours along the mask's ramp.
 
-    Shapes: image, target (S, S, 3) RGB; mask (GRID_PX, GRID_PX).
+    Shapes: face (S, S, 3) RGB 0..1, target (S, S, 3) RGB 0..255, mask of any size 0..255.
     """
-    cells = (_CELLS, _CELLS)
-    ours, theirs = (
-        cv2.resize(each, cells, interpolation=cv2.INTER_AREA).astype(np.float32) for each in (image, target)
-    )
-    share = cv2.resize(mask, cells, interpolation=cv2.INTER_AREA).astype(np.float32) * np.float32(1 / 255)
+    cells = (CELLS, CELLS)
+    theirs = cv2.resize(target, cells, interpolation=cv2.INTER_AREA)
+    share = cv2.resize(mask, cells, interpolation=cv2.INTER_AREA) * np.float32(1 / 255)
     weight = share * (1 - share) + np.float32(1e-6)
-    lacking = np.clip(theirs - ours, -_MOST, _MOST)
-    stacked = cv2.merge((*cv2.split(lacking * weight[..., None]), weight))
-    near, wide = (cv2.GaussianBlur(stacked, (0, 0), sigma) for sigma in _REACH_CELLS)
-    total = near + np.float32(_WIDE_SHARE) * wide
-    field: F32 = total[..., :3] / total[..., 3:]
-    full = cv2.resize(field, image.shape[1::-1], dst=lane.buffer("seam.field", image.shape, np.float32))
-    cv2.add(image, full, dst=image, dtype=cv2.CV_8U)
+    stacked = np.empty((CELLS, CELLS, 4), np.float32)
+    stacked[..., 3] = weight
+    for channel in range(3):  # one at a time, because networks give planes
+        ours = np.clip(cv2.resize(face[..., channel], cells, interpolation=cv2.INTER_AREA), 0, 1) * np.float32(255)
+        stacked[..., channel] = np.clip(theirs[..., channel] - ours, -_MOST, _MOST) * weight
+    total = cv2.GaussianBlur(stacked, (0, 0), _NEAR_CELLS)
+    total += np.float32(_WIDE_SHARE) * cv2.GaussianBlur(stacked, (0, 0), _WIDE_CELLS)
+    return np.asarray(total[..., :3] / total[..., 3:], np.float32)
+
+
+def tinted(face: F32, tint: F32, out: U8) -> None:
+    """`face` in 0..255 plus the tint, rounded and saturated. Shapes: face, out (S, S, 3); tint (CELLS, CELLS, 3)."""
+    size = face.shape[1::-1]
+    for channel in range(3):
+        wide = cv2.resize(tint[..., channel], size, interpolation=cv2.INTER_LINEAR)
+        cv2.insertChannel(cv2.addWeighted(face[..., channel], 255.0, wide, 1.0, 0.0, dtype=cv2.CV_8U), out, channel)
