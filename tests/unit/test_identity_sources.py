@@ -211,8 +211,8 @@ def test_without_a_recogniser_the_main_face_of_each_frame(tmp_path: Path) -> Non
     frames = []
     for i in range(8):
         frame = np.zeros((300, 500, 3), np.uint8)
-        frame[80:200, 100 + i : 220 + i] = 220
-        frame[20:70, 400:450] = 220
+        frame[80:200, 100 + i : 220 + i] = 160 + 10 * i
+        frame[20:70, 400:450] = 160 + 10 * i
         frames.append(frame)
     found = gather([str(clip(tmp_path / "squares.mp4", frames))], SELF, SquareFinder(), None)
     assert len(found.taken) == 8
