@@ -10,7 +10,8 @@ from livefuse.frame import F32, U8
 CELLS = 16
 _NEAR_CELLS, _WIDE_CELLS = 1.0, 3.0  # what is near counts most; the wide one fills the middle of the face
 _WIDE_SHARE = 0.05
-_MOST = 28.0  # of 255: more is hair, a hand or a shadow, not a tint
+_TINT, _MOST = 40.0, 28.0  # of 255: what is more is hair, a hand, a contour that moved
+_INNER = 3
 
 
 def seam_tint(face: F32, target: U8, mask: U8) -> F32:
@@ -21,12 +22,17 @@ def seam_tint(face: F32, target: U8, mask: U8) -> F32:
     cells = (CELLS, CELLS)
     theirs = cv2.resize(target, cells, interpolation=cv2.INTER_AREA)
     share = cv2.resize(mask, cells, interpolation=cv2.INTER_AREA) * np.float32(1 / 255)
-    weight = share * (1 - share) + np.float32(1e-6)
     stacked = np.empty((CELLS, CELLS, 4), np.float32)
-    stacked[..., 3] = weight
+    lacking = stacked[..., :3]
     for channel in range(3):  # one at a time, because networks give planes
-        ours = np.clip(cv2.resize(face[..., channel], cells, interpolation=cv2.INTER_AREA), 0, 1) * np.float32(255)
-        stacked[..., channel] = np.clip(theirs[..., channel] - ours, -_MOST, _MOST) * weight
+        ours = np.clip(cv2.resize(face[..., channel], cells, interpolation=cv2.INTER_AREA), 0, 1)
+        np.subtract(theirs[..., channel], ours * np.float32(255), out=lacking[..., channel])
+    # the inner side of the ramp, where both show skin; and less where they differ by more than a tint
+    distance = np.abs(lacking).max(axis=2) * np.float32(1 / _TINT)
+    weight = share**_INNER * (1 - share) / (1 + distance**4) + np.float32(1e-6)
+    np.clip(lacking, -_MOST, _MOST, out=lacking)
+    lacking *= weight[..., None]
+    stacked[..., 3] = weight
     total = cv2.GaussianBlur(stacked, (0, 0), _NEAR_CELLS)
     total += np.float32(_WIDE_SHARE) * cv2.GaussianBlur(stacked, (0, 0), _WIDE_CELLS)
     return np.asarray(total[..., :3] / total[..., 3:], np.float32)
