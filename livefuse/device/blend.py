@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import cv2
+import numpy as np
 
 from livefuse.device.base import Lane, Picture
 from livefuse.device.colour import to_yuv_map
@@ -24,11 +25,34 @@ class Patch(NamedTuple):
     origins: tuple[tuple[int, int], ...]
 
 
+_SAMPLED = 8
+
+
 def blend(lane: Lane, picture: Picture, rgb: U8, mask: U8, x: int, y: int) -> None:
     """Blend `rgb` (h, w, 3) with opacity `mask` (h, w) over the picture with its first pixel at (x, y), clipped."""
+    if picture.format == "rgb24" and _is_binary(lane, mask):
+        _copy(picture.planes[0], rgb, mask, x, y)
+        return
     patch = make_patch(lane, picture, rgb, mask, x, y)
     if patch is not None:
         apply_patch(lane, picture, patch)
+
+
+def _is_binary(lane: Lane, mask: U8) -> bool:
+    """Whether a mask is 0 or 255 everywhere. A soft one is found out by a few of its pixels."""
+    few = mask[::_SAMPLED, ::_SAMPLED]
+    if bool(((few > 0) & (few < 255)).any()):
+        return False
+    between = cv2.inRange(mask, 1, 254, dst=lane.buffer("blend.between", mask.shape))
+    return not cv2.hasNonZero(between)
+
+
+def _copy(plane: U8, rgb: U8, mask: U8, x: int, y: int) -> None:
+    left, top = max(0, -x), max(0, -y)
+    right, bottom = min(mask.shape[1], plane.shape[1] - x), min(mask.shape[0], plane.shape[0] - y)
+    if right > left and bottom > top:
+        part = np.s_[top:bottom, left:right]
+        cv2.copyTo(rgb[part], mask[part], plane[y + top : y + bottom, x + left : x + right])
 
 
 def make_patch(lane: Lane, picture: Picture, rgb: U8, mask: U8, x: int, y: int) -> Patch | None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from livefuse.composite.profiles.insightface import InsightFace
+from livefuse.composite.profiles.insightface import InsightFace, eroded
 from livefuse.device.base import Lane
 from livefuse.device.cpu import CpuBackend
 from livefuse.frame import F32, U8, HostFrame
@@ -88,3 +88,9 @@ def test_odd_sizes(size: tuple[int, int]) -> None:
     want, _ = theirs(bgr, points)
     got, _ = ours(np.ascontiguousarray(bgr[..., ::-1]), points)
     assert_the_same(got[..., ::-1], want, 1e-3)
+
+
+@pytest.mark.parametrize("side", [10, 11, 12, 37, 64])
+def test_erosion_is_opencvs(side: int) -> None:
+    image = reference.smooth_noise(np.random.default_rng(side), 90, 70, 1, cell_px=8)[..., 0].astype(np.float32)
+    assert np.array_equal(eroded(image, side), cv2.erode(image, np.ones((side, side), np.uint8)))
