@@ -21,10 +21,11 @@ from livefuse.device.base import Backend, Lane, Picture
 from livefuse.device.cpu import CpuBackend
 from livefuse.device.null import NullBackend
 from livefuse.engines import Engines
-from livefuse.frame import F32, U8, Crop, Crops, Faces
+from livefuse.frame import Crop, Crops, Faces
+from livefuse.photos import photo_embedder, photo_finder
 from livefuse.pipeline import AlignStage, Pipeline
 from livefuse.swap.base import Look
-from livefuse.swap.identity import FaceFinder, Identity
+from livefuse.swap.identity import Identity
 from livefuse.wardrobe import Wardrobe
 
 KNOWN, NO_LANDMARKS = "known", "none"
@@ -48,8 +49,8 @@ def build_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]]
     backend, engines = CpuBackend(), Engines(config)
     detector, align = _known(config) if config.detect.model == KNOWN else _learned(config, backend, engines)
     composite = Composite(backend, config.privacy)
-    find = _finder(config)
-    casting, wardrobe = Casting(backend, engines, find), Wardrobe(backend, engines, find)
+    find, embed = photo_finder(config, backend, engines), photo_embedder(config, backend, engines)
+    casting, wardrobe = Casting(backend, engines, find), Wardrobe(backend, engines, find, embed)
     tracker = Tracker(config.track, config.detect, chooser=casting.chooser(config))
     detect = Detect(detector, tracker, config.detect.every)
 
@@ -85,20 +86,6 @@ def _learned(config: Config, backend: Backend, engines: Engines) -> tuple[Detect
 def _known(config: Config) -> tuple[Detector, AlignStage]:
     """For synthetic pictures: no model at all."""
     return KnownFaces(), Align(KnownLandmarks(), config.track)
-
-
-def _finder(config: Config) -> FaceFinder:
-    """Looks at photos with models of its own, loaded when the first photo comes."""
-    loaded: list[FaceFinder] = []
-
-    def find(rgb: U8) -> Sequence[tuple[F32, F32, F32]]:
-        if not loaded:
-            from livefuse.photos import photo_finder
-
-            loaded.append(photo_finder(config))
-        return loaded[0](rgb)
-
-    return find
 
 
 class _NoFaces:

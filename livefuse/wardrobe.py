@@ -4,6 +4,7 @@ pipeline gets the finished look between two frames."""
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from livefuse.composite.profiles import make_profile
 from livefuse.config import Config, IdentityConfig
@@ -13,7 +14,8 @@ from livefuse.errors import BadValue
 from livefuse.paths import Paths
 from livefuse.swap import consent
 from livefuse.swap.base import Look, Swapper
-from livefuse.swap.identity import FaceFinder, Identity, load_identity
+from livefuse.swap.identity import Embed, FaceFinder, Identity, load_identity
+from livefuse.swap.identity.load import standing_version
 from livefuse.swap.mesh.swapper import MeshSwapper
 from livefuse.weights.recipe import Recipe
 
@@ -23,8 +25,10 @@ MESH = "mesh"
 class Wardrobe:
     """Keeps what it has loaded, so that coming back to a swapper or an identity costs nothing."""
 
-    def __init__(self, backend: Backend, engines: Engines, find: FaceFinder) -> None:
-        self._backend, self._engines, self._find = backend, engines, find
+    def __init__(self, backend: Backend, engines: Engines, find: FaceFinder, embed: Embed) -> None:
+        """`find` finds faces in photos, `embed` tells whose they are."""
+        self._backend, self._engines, self._find, self._embed = backend, engines, find, embed
+        self._folder = Paths.default().identities
         self._swappers: dict[object, Swapper] = {}
         self._identities: dict[object, Identity] = {}
 
@@ -58,22 +62,23 @@ class Wardrobe:
         )
 
     def _identity(self, model: str, wanted: IdentityConfig) -> Identity | None:
+        if wanted.photo:
+            # A stored identity may have been replaced, or its consent withdrawn, since it was loaded.
+            key: object = (wanted, standing_version(wanted.photo, self._folder))
+            return self._kept(key, lambda: load_identity(wanted, self._find, self._folder, self._embed))
         recipe = None if model == MESH else self._engines.recipe(model, "swapper", "swap.model")
-        baked = recipe is not None and recipe.identity == "none"
-        if not wanted.photo and not (baked and wanted.consent):
+        if recipe is None or recipe.identity != "none" or wanted.consent is None:
             return None
-        key = (wanted, model if baked and not wanted.photo else "")
+        return self._kept((wanted, model), lambda: self._identity_of_model(recipe, wanted))
+
+    def _kept(self, key: object, load: Callable[[], Identity]) -> Identity:
         if key not in self._identities:
-            folder = Paths.default().identities
-            if wanted.photo:
-                self._identities[key] = load_identity(wanted, self._find, folder)
-            elif recipe is not None:
-                self._identities[key] = self._identity_of_model(recipe, wanted)
+            self._identities[key] = load()
         return self._identities[key]
 
     def _identity_of_model(self, recipe: Recipe, wanted: IdentityConfig) -> Identity:
         """A model that was trained on one person is their face: it takes their consent as a photo does."""
         digest = recipe.sha256 or hashlib.sha256(self._engines.file(recipe).read_bytes()).hexdigest()
         record = consent.require_ground(wanted.model_copy(update={"photo": recipe.file}), digest)
-        consent.store(Paths.default().identities, record, recipe.file.encode(), ".txt")
+        consent.store(self._folder, record, recipe.file.encode(), ".txt")
         return Identity.of_model(recipe.name, record, digest)

@@ -84,7 +84,8 @@ def require_consent(face: str, consent: Ground | None) -> None:
     """Photos need a ground, said now; a stored identity has its own. Raises: NoConsent, before anything is opened."""
     from pathlib import Path
 
-    if face and consent is None and Path(face).expanduser().exists():
+    path = Path(face).expanduser()
+    if face and consent is None and (path.suffix or path.exists() or len(path.parts) > 1):
         raise NoConsent(
             f"{face}: nobody has said on what ground this face may be used",
             hint="add --consent self (it is me), licence (agreed or licensed), public-domain (an old painting), "

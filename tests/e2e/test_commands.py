@@ -56,7 +56,9 @@ def test_demo_runs_without_models_camera_or_network(livefuse: Run, tmp_path: Pat
         (("run", "--set", "privacy.moed=open"), 2, "privacy.mode"),
         (("run", "--set", "detect.size=12"), 2, "detect.size"),
         (("run", "no-such-config.toml"), 2, "LF0100"),
-        (("run", "--swapper", "magic", "--source", "synthetic:64x48@30"), 2, "known swappers: mesh"),
+        (("run", "--swapper", "magic", "--source", "synthetic:64x48@30"), 4, "no recipe is called 'magic'"),
+        (("run", "--swapper", "yunet", "--source", "synthetic:64x48@30"), 2, "yunet' is a detector, not a swapper"),
+        (("swap", "a.png", "b.png"), 4, "no face to put on"),
         (("bench", "pipeline", "--resolution", "huge"), 2, "720p"),
         (("run", "--source", "synthetic:64x48@30", "--set", "detect.model=mobilefacenet"), 2, "yunet_n"),
         (("run", "--source", "synthetic:64x48@30", "--set", "detect.model=yunett"), 4, "yunet"),
@@ -190,3 +192,27 @@ def test_every_configuration_file_runs_on_the_null_backend(livefuse: Run) -> Non
             "--face", "synthetic:1", "--consent", "synthetic", "--set", "backend=null",
         )  # fmt: skip
         assert done.returncode == 0, f"{config.name}: {done.stderr}"
+
+
+def test_a_model_and_a_person_of_one_s_own(livefuse: Run, tmp_path: Path, shared: Path) -> None:
+    media = shared / "media"
+    for name, file in (("inswapper_128", "mine.onnx"), ("w600k_r50", "embedder.onnx")):
+        assert livefuse("models", "synthesize", name, "--tiny", "--out", file).returncode == 0
+    refused = livefuse("models", "add", "mine.onnx")
+    assert refused.returncode == 4
+    assert "--accept-licence" in refused.stderr
+    assert livefuse("models", "add", "mine.onnx", "--accept-licence").returncode == 0
+    added = livefuse(
+        "models", "add", "embedder.onnx", "--accept-licence", "--name", "w600k_r50", "--family", "w600k_r50"
+    )
+    assert added.returncode == 0, added.stderr
+    kept = livefuse("identity", "add", "lisa", media / "mona_lisa.jpg", "--consent", "public-domain")
+    assert kept.returncode == 0, kept.stderr
+    wanted = ("--face", "lisa", "--swapper", "mine", "--profile", "facefusion", "--no-badge")
+    done = livefuse("swap", media / "astronaut.png", "out.png", *wanted)
+    assert done.returncode == 0, done.stderr
+    before, after = read_image(media / "astronaut.png"), read_image(tmp_path / "out.png")
+    ys, xs = np.nonzero((before != after).any(axis=2))
+    assert len(ys) > 8000
+    assert 20 < ys.min() < ys.max() < 260
+    assert 120 < xs.min() < xs.max() < 340, "only the face has changed"

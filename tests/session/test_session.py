@@ -263,5 +263,7 @@ def test_a_session_runs_once() -> None:
 
 
 def test_no_thread_is_left_behind() -> None:
+    before = set(threading.enumerate())
     run(make(FakeSource(10), FakeSink(), every=True))
-    assert not [t.name for t in threading.enumerate() if t.name.startswith("livefuse")]
+    left = set(threading.enumerate()) - before
+    assert not [thread.name for thread in left if thread.name.startswith("livefuse")]

@@ -22,10 +22,9 @@ def load(config: IdentityConfig, find: FaceFinder, folder: Path, embed: Embed | 
     word = config.photo
     if not word:
         raise IdentityError("no identity was given", hint="`--face PHOTO --consent GROUND`")
-    drawn = word.startswith(SYNTHETIC)
-    path = Path(word).expanduser()
-    if not drawn and not is_there(path) and (may_be_name(word) or is_id(word)):
+    if names_stored(word):
         return IdentityStore(folder).load(word)
+    drawn, path = word.startswith(SYNTHETIC), Path(word).expanduser()
     if drawn:
         # A drawing needs nobody's leave: its ground is known without asking.
         config = config.model_copy(update={"consent": "synthetic"})
@@ -38,6 +37,25 @@ def load(config: IdentityConfig, find: FaceFinder, folder: Path, embed: Embed | 
         consent.store(folder, records[one.shot.photo_sha256], one.content(), one.suffix)
     name = word.replace(":", "-") if drawn else (path.name if path.is_dir() else path.stem)
     return assembled(name, [one.shot for one in used], records)
+
+
+def names_stored(word: str) -> bool:
+    """Whether a word is taken for the name or id of a stored identity: a file goes first."""
+    drawn = word.startswith(SYNTHETIC)
+    return not drawn and not is_there(Path(word).expanduser()) and (may_be_name(word) or is_id(word))
+
+
+def standing_version(word: str, folder: Path) -> str:
+    """What changes when a stored identity is replaced; empty for what is not stored.
+
+    Raises: UnknownIdentity, IdentityError, NoConsent when it was withdrawn meanwhile.
+    """
+    if not names_stored(word):
+        return ""
+    store = IdentityStore(folder)
+    stored = store.get(word)
+    store.require_consent(stored)
+    return f"{stored.id} {stored.created}"
 
 
 def assembled(name: str, shots: list[Shot], records: dict[str, ConsentRecord]) -> Identity:

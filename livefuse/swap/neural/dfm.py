@@ -64,7 +64,9 @@ class DfmSwapper:
         face = np.clip(outputs[self._face][0] * 255, 0, 255).astype(np.uint8)[..., ::-1]
         matched = conditional_match(crop.image, np.ascontiguousarray(face))
         masks = [outputs[name][0].reshape(self._px, self._px) for name in self._masks]
-        self._profile.finish(lane, crop, matched.astype(np.float32) / np.float32(255), soft_mask(masks) if masks else None)
+        self._profile.finish(
+            lane, crop, matched.astype(np.float32) / np.float32(255), soft_mask(masks) if masks else None
+        )
 
 
 def sharpened(rgb: U8, out: F32) -> None:
