@@ -54,11 +54,10 @@ class DeepLiveCam:
         if box.is_empty or crop.mask is None:
             return
         under = region.read(self._backend, lane, picture, box, "profile.under")
-        into, size = box.onto(to_frame), (box.shape[1], box.shape[0])
-        over = lane.buffer("profile.over", under.shape)
-        over = cv2.warpAffine(crop.image, into, size, dst=over, borderMode=cv2.BORDER_REPLICATE)
-        alpha = cv2.warpAffine(crop.mask, into, size, dst=lane.buffer("profile.alpha", box.shape))
-        swapped = blend(lane, under, over, alpha)
+        over = region.warped(lane, crop.image, to_frame, box, cv2.BORDER_REPLICATE)
+        into = box.onto(to_frame)
+        alpha = cv2.warpAffine(crop.mask, into, box.shape[::-1], dst=lane.buffer("profile.alpha", box.shape))
+        swapped = blend(lane, under, np.asarray(over, np.uint8), alpha)
         changed = cv2.compare(alpha, 0, cv2.CMP_GT)
         if self._mouth_mask > 0 and len(crop.landmarks):
             lips = crop.landmarks @ into[:, :2].T + into[:, 2]

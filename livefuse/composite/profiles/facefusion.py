@@ -48,12 +48,10 @@ class FaceFusion:
         box = region.covered(to_frame, 0, crop.fine.shape[0], 0, picture)
         if box.is_empty:
             return
-        into, size = box.onto(to_frame), (box.shape[1], box.shape[0])
         weight = lane.buffer("profile.weight", box.shape, np.float32)
-        weight = cv2.warpAffine(crop.weight, into, size, dst=weight)
+        weight = cv2.warpAffine(crop.weight, box.onto(to_frame), box.shape[::-1], dst=weight)
         np.clip(weight, 0, 1, out=weight)
-        over = lane.buffer("profile.fine", (*box.shape, 3), np.float32)
-        over = cv2.warpAffine(crop.fine, into, size, dst=over, borderMode=cv2.BORDER_REPLICATE)
+        over = region.warped(lane, crop.fine, to_frame, box, cv2.BORDER_REPLICATE)
         under = region.read(self._backend, lane, picture, box, "profile.under")
         mixed = region.mix(lane, under, over, weight)
         region.write(self._backend, lane, picture, box, mixed, region.touched(lane, weight))

@@ -55,21 +55,14 @@ class InsightFace:
         weight = soft_square(lane, to_frame, box, side)
         if weight is None:
             return
-        size = (box.shape[1], box.shape[0])
-        into = box.onto(to_frame)
-        if not cv2.hasNonZero(cv2.inRange(crop.mask, 0, 254)):
-            swapped = cv2.warpAffine(crop.image, into, size, dst=lane.buffer("profile.over", (*box.shape, 3)))
-        else:
-            swapped = self._masked(lane, crop.image, crop.mask, into, box, weight)
+        if cv2.hasNonZero(cv2.compare(crop.mask, 255, cv2.CMP_NE)):
+            # the package knows no masks; where a model brings one, it lowers the square
+            seen = cv2.warpAffine(crop.mask, box.onto(to_frame), box.shape[::-1])
+            cv2.multiply(weight, seen, dst=weight, scale=1 / 255, dtype=cv2.CV_32F)
+        swapped = region.warped(lane, crop.image, to_frame, box, cv2.BORDER_CONSTANT)
         under = region.read(self._backend, lane, picture, box, "profile.under")
         mixed = region.mix(lane, under, swapped, weight)
         region.write(self._backend, lane, picture, box, mixed, region.touched(lane, weight))
-
-    def _masked(self, lane: Lane, image: U8, mask: U8, into: Affine, box: Box, weight: F32) -> U8:
-        """The package knows no masks; where a model brings one, the soft square is lowered by it, in place."""
-        size = (box.shape[1], box.shape[0])
-        cv2.multiply(weight, cv2.warpAffine(mask, into, size), dst=weight, scale=1 / 255, dtype=cv2.CV_32F)
-        return np.asarray(cv2.warpAffine(image, into, size, dst=lane.buffer("profile.over", (*box.shape, 3))), np.uint8)
 
 
 def soft_square(lane: Lane, to_frame: Affine, box: Box, side: int) -> F32 | None:

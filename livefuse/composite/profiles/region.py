@@ -76,6 +76,19 @@ def sample(backend: Backend, lane: Lane, picture: Picture, to_crop: F32, out: U8
     cv2.warpAffine(image, moved, (side, side), dst=out, flags=cv2.INTER_LINEAR, borderMode=border)
 
 
+def warped(lane: Lane, image: U8 | F32, to_frame: Affine, box: Box, border: int) -> U8 | F32:
+    """A crop's colours where they land in a box, bilinear. Shapes: image (S, S, 3) -> (h, w, 3).
+
+    Through four channels, which OpenCV warps two to three times as fast as three, to the same values.
+    """
+    shape, kind = box.shape, image.dtype.name
+    four = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)
+    wide = lane.buffer(f"profile.four.{kind}", (*shape, 4), image.dtype)
+    cv2.warpAffine(four, box.onto(to_frame), shape[::-1], dst=wide, flags=cv2.INTER_LINEAR, borderMode=border)
+    out = lane.buffer(f"profile.over.{kind}", (*shape, 3), image.dtype)
+    return np.asarray(cv2.cvtColor(wide, cv2.COLOR_RGBA2RGB, dst=out))
+
+
 def mix(lane: Lane, under: U8, over: U8 | F32, weight: F32) -> U8:
     """`under * (1 - weight) + over * weight` in float32, truncated: how NumPy programs blend.
 
