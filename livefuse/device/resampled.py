@@ -28,12 +28,16 @@ def paste_resampled(lane: Lane, picture: Picture, image: U8, mask: U8, to_image:
     to_source[:, 2] += to_source[:, :2] @ (region.x, region.y)
     opacity = cv2.extractChannel(source, 3, dst=lane.buffer("paste.opacity", source.shape[:2]))
     for band in bands_of(opacity, to_source, region):
-        warped = lane.buffer("paste.warped", (band.y2 - band.y1, band.x2 - band.x1, 4))
-        to_band = to_source.copy()
-        to_band[:, 2] += to_source[:, :2] @ (band.x1, band.y1)
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        cv2.warpAffine(source, to_band, warped.shape[1::-1], dst=warped, flags=flags)  # transparent black outside
-        _apply(lane, picture, warped, region, band)
+        _paste_band(lane, picture, source, to_source, region, band)
+
+
+def _paste_band(lane: Lane, picture: Picture, source: U8, to_source: Affine, region: Region, band: Band) -> None:
+    warped = lane.buffer("paste.warped", (band.y2 - band.y1, band.x2 - band.x1, 4))
+    to_band = to_source.copy()
+    to_band[:, 2] += to_source[:, :2] @ (band.x1, band.y1)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    cv2.warpAffine(source, to_band, warped.shape[1::-1], dst=warped, flags=flags)  # transparent black outside
+    _apply(lane, picture, warped, region, band)
 
 
 def _premultiplied(lane: Lane, picture: Picture, image: U8, mask: U8, frame: tuple[int, int, int, int]) -> U8:

@@ -94,3 +94,18 @@ def test_odd_sizes(size: tuple[int, int]) -> None:
 def test_erosion_is_opencvs(side: int) -> None:
     image = reference.smooth_noise(np.random.default_rng(side), 90, 70, 1, cell_px=8)[..., 0].astype(np.float32)
     assert np.array_equal(eroded(image, side), cv2.erode(image, np.ones((side, side), np.uint8)))
+
+
+def test_a_models_own_mask_lowers_the_square() -> None:
+    """The package has none; a model that brings one keeps what it leaves out."""
+    rgb = np.full((200, 200, 3), 90, np.uint8)
+    backend, lane = CpuBackend(), Lane(0)
+    profile = InsightFace(backend)
+    picture = backend.upload(lane, HostFrame((rgb,), "rgb24", 200, 200))
+    crop = cut_crop(profile, lane, picture, frontal((100, 90), 40), SIDE)
+    own = np.zeros((SIDE, SIDE), np.float32)
+    own[:, 64:] = 1
+    profile.finish(lane, crop, np.ones((SIDE, SIDE, 3), np.float32), own)
+    profile.paste(lane, picture, crop)
+    assert (picture.planes[0][:, :96] == 90).all()
+    assert (picture.planes[0][90, 105:120] > 250).all()

@@ -6,9 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from livefuse.device import bands as bands_module
 from livefuse.device.bands import Band, bands_of
+from livefuse.device.base import Lane
+from livefuse.device.cpu import CpuBackend
 from livefuse.device.planes import Region
-from livefuse.frame import U8
+from livefuse.frame import F32, U8, Colour, HostFrame, PixelFormat
+from tests.parity import reference
 
 
 def shapes() -> dict[str, U8]:
@@ -77,3 +81,28 @@ def test_the_middle_of_a_large_face_is_found_opaque() -> None:
 def test_nothing_touched_is_no_band() -> None:
     assert bands_of(np.zeros((40, 40), np.uint8), np.eye(2, 3), Region(0, 0, 40, 40)) == []
     assert isinstance(bands_of(shapes()["pixel"], np.eye(2, 3), Region(0, 0, 130, 130))[0], Band)
+
+
+@pytest.mark.parametrize("pixel_format", ["rgb24", "yuv420p", "nv12"])
+def test_a_large_paste_is_what_blending_everything_gives(
+    pixel_format: PixelFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the opaque square bands begin elsewhere, and a sample may round the other way."""
+    image = (255 * reference.smooth_noise(np.random.default_rng(1), 128, 128, 3)).astype(np.uint8)
+    mask = shapes()["disc"][1:-1, 1:-1]
+    to_crop = np.array([[0.11, 0.01, 4], [-0.01, 0.11, 5]], np.float32)
+    noise = 255 * reference.smooth_noise(np.random.default_rng(2), 1151, 1301, 3, 90)
+    frame = reference.frame_of(noise, pixel_format, Colour())
+    fast = pasted(frame, image, mask, to_crop)
+    monkeypatch.setattr(bands_module, "_LEAST_SQUARE_PX", 10**6)
+    plain = pasted(frame, image, mask, to_crop)
+    for one, other, before in zip(fast, plain, frame.planes, strict=True):
+        assert np.abs(one.astype(int) - other).max() <= 1
+        assert not np.array_equal(one, before)
+
+
+def pasted(frame: HostFrame, image: U8, mask: U8, to_crop: F32) -> tuple[U8, ...]:
+    backend, lane = CpuBackend(), Lane(0)
+    picture = backend.upload(lane, frame)
+    backend.paste(lane, picture, image, mask, to_crop)
+    return picture.planes
