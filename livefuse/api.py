@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ class FrameSwapper:
         self.config = config.model_copy(update={"track": track, "swap": swap})
         self._clock = MonotonicClock()
         self._marks: list[Bitmap] = []
-        self._stages = build_stages(self.config, self._clock, lambda: self._marks)
+        self._stages = build_stages(self.config, self._clock, lambda: self._marks, inline=True)
+        self._copier = ThreadPoolExecutor(1, "livefuse-copy")
         self._look = self._stages.look(self.config)
         self._lane = Lane(0)
         self._size = (0, 0)
@@ -54,9 +56,10 @@ class FrameSwapper:
         self._fit(*frame.shape[:2])
         out = self._pool.take()[0] if out is None else out
         looking = self._in_flight(frame, t_ns or 0)
+        copying = None if out is frame else self._copier.submit(np.copyto, out, frame)  # while the detector looks
         self._stages.pipeline.look(looking)
-        if out is not frame:
-            np.copyto(out, frame)  # while the detector runs
+        if copying is not None:
+            copying.result()
         flight = self._in_flight(out, t_ns or 0)
         flight.failed = looking.failed
         self._stages.pipeline.find(flight, self._look)
@@ -94,7 +97,12 @@ def swap_image(
     on what ground it may be used. `settings` are configuration keys: `{"track.faces": "all"}`.
     Shapes: frame (H, W, 3) uint8 RGB -> the same; `frame` is not changed. Raises: what FrameSwapper does.
     """
-    wanted = {"identity.photo": str(identity), "identity.consent": consent, "swap.model": swapper, "profile.name": profile}
+    wanted = {
+        "identity.photo": str(identity),
+        "identity.consent": consent,
+        "swap.model": swapper,
+        "profile.name": profile,
+    }
     defaults = {"privacy.mode": "open"}
     config = make_config({}, defaults | wanted | dict(settings or {}), origin="swap_image")
     return _swapper(config)(frame, out=out)

@@ -15,8 +15,9 @@ from livefuse.weights.store import ModelStore
 class Engines:
     """Raises, wherever a model is asked for: ModelMissing, ModelCorrupt, DownloadFailed, EngineFailed."""
 
-    def __init__(self, config: Config, store: ModelStore | None = None) -> None:
-        self.store = store or ModelStore.default()
+    def __init__(self, config: Config, store: ModelStore | None = None, *, inline: bool = False) -> None:
+        """`inline` has them run on the caller's thread, see OrtEngine."""
+        self.store, self._inline = store or ModelStore.default(), inline
         self._runtime, self._auto_pull = config.runtime, config.auto_pull
         self._loaded: dict[tuple[str, tuple[tuple[str, int], ...]], OrtEngine] = {}
 
@@ -45,5 +46,5 @@ class Engines:
         """The engine of a model; `fixed` gives dynamic axes their sizes."""
         key = (recipe.name, tuple(sorted((fixed or {}).items())))
         if key not in self._loaded:
-            self._loaded[key] = OrtEngine(self.file(recipe), config=self._runtime, fixed=fixed)
+            self._loaded[key] = OrtEngine(self.file(recipe), config=self._runtime, fixed=fixed, inline=self._inline)
         return self._loaded[key]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from livefuse.capture import Capture, Captured
-from livefuse.clock import Clock, MonotonicClock
 from livefuse.changes import Changes, Running
+from livefuse.clock import Clock, MonotonicClock
 from livefuse.composite.marks import Marks
 from livefuse.config import Config
 from livefuse.environment import environment

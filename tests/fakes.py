@@ -158,4 +158,6 @@ def fake_look(grey: int = 200) -> Look:
     """A look that somebody wears."""
     nobody = np.empty((0, 2), np.float32)
     record = ConsentRecord("test", "2026-01-01T00:00:00+00:00", "synthetic", "0" * 64, "0")
-    return Look(FakeSwapper(grey), (Identity("nobody", np.empty((0, 0, 3), np.uint8), nobody, nobody, record, "0" * 64),))
+    return Look(
+        FakeSwapper(grey), (Identity("nobody", np.empty((0, 0, 3), np.uint8), nobody, nobody, record, "0" * 64),)
+    )

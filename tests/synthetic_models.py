@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from pathlib import Path
 
 from livefuse.paths import Paths
 from livefuse.weights.recipe import builtin_folder, load_recipe

@@ -13,6 +13,8 @@ from livefuse.runtime.blob import Blob
 from livefuse.weights.recipe import Normalisation
 
 SIDE_PX, CELLS = 224, 28
+_MAP = CELLS * CELLS
+_OF_LANDMARK = (np.arange(3)[:, None] * COUNT + np.arange(COUNT))[:, None] * _MAP  # confidence, rows, columns
 IMAGENET = Normalisation(order="rgb", scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 _LOGIT_FACTOR, _LOGIT_CLIP = 16.0, 1e-7
 
@@ -32,13 +34,15 @@ def decode(output: F32) -> tuple[F32, F32]:
 
     Source: emilianavt/OpenSeeFace tracker.py, `landmarks`.
     """
-    maps = output.reshape(len(output), 3, COUNT, CELLS * CELLS)
-    hottest = maps[:, 0].argmax(axis=2)
-    confidence, rows, cols = (np.take_along_axis(maps[:, i], hottest[..., None], axis=2)[..., 0] for i in range(3))
-    p = np.clip(np.stack((cols, rows), axis=-1), _LOGIT_CLIP, 1 - _LOGIT_CLIP)
-    cell = np.stack((hottest % CELLS, hottest // CELLS), axis=-1)
-    landmarks = (SIDE_PX - 1) * (cell / (CELLS - 1) + np.log(p / (1 - p)) / _LOGIT_FACTOR)
-    return landmarks.astype(np.float32), confidence.astype(np.float32)
+    n = len(output)
+    hottest = output.reshape(n, 3, COUNT, _MAP)[:, 0].argmax(axis=2)
+    of_face = np.arange(n)[:, None] * (3 * COUNT * _MAP)
+    confidence, *offsets = output.reshape(-1).take(hottest + of_face + _OF_LANDMARK)
+    landmarks = np.empty((n, COUNT, 2), np.float32)
+    for axis, (cell, offset) in enumerate(zip(divmod(hottest, CELLS), offsets, strict=True)):
+        p = offset.clip(_LOGIT_CLIP, 1 - _LOGIT_CLIP)
+        landmarks[..., 1 - axis] = (SIDE_PX - 1) * (cell / (CELLS - 1) + np.log(p / (1 - p)) / _LOGIT_FACTOR)
+    return landmarks, confidence
 
 
 def _read(outputs: Outputs) -> tuple[F32, F32]:

@@ -36,7 +36,11 @@ class LandmarkFilter:
     """Filters the landmarks of one track. Shapes: landmarks (66, 2), confidence (66,) -> (66, 2), all in frame px."""
 
     def __init__(self, landmarks: F32, t_ns: int) -> None:
-        self._begin(landmarks, t_ns)
+        self._first: tuple[F32, int] | None = (
+            landmarks,
+            t_ns,
+        )  # most of what a single picture shows is never seen again
+        self._t_ns = t_ns
 
     def _begin(self, landmarks: F32, t_ns: int) -> None:
         points = landmarks.astype(np.float64)
@@ -53,6 +57,9 @@ class LandmarkFilter:
         self._step(points, np.ones(66), 0.0)
 
     def __call__(self, landmarks: F32, confidence: F32, t_ns: int) -> F32:
+        if self._first is not None:
+            self._begin(*self._first)
+            self._first = None
         dt_s = (t_ns - self._t_ns) / 1e9
         if not 0 < dt_s < _GAP_S:
             self._begin(landmarks, t_ns)

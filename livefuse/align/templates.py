@@ -48,17 +48,17 @@ def similarity_from_points(points: npt.NDArray[np.floating], template: npt.NDArr
     Raises: DegenerateFace if a face's points lie closer together than 1 px (the scale is then noise) or are not finite.
     Source: Umeyama 1991, eqs. 40-42, without reflection; in the plane the rotation is an angle and needs no SVD.
     """
-    source = np.asarray(points, np.float64)
-    centre, target = source.mean(axis=1), np.asarray(template, np.float64)
-    goal = target.mean(axis=0)
+    source, target = (np.ascontiguousarray(one, np.float64).view(np.complex128)[..., 0] for one in (points, template))
+    centre, goal = source.mean(axis=1), target.mean()
     p, q = source - centre[:, None], target - goal
-    spread = (p * p).sum(axis=(1, 2))
+    spread = (p.real**2 + p.imag**2).sum(axis=1)
     _refuse_degenerate(np.sqrt(spread / source.shape[1]))
-    cos = (p * q).sum(axis=(1, 2)) / spread
-    sin = (p[..., 0] * q[:, 1] - p[..., 1] * q[:, 0]).sum(axis=1) / spread
-    linear = np.stack((np.stack((cos, -sin), axis=1), np.stack((sin, cos), axis=1)), axis=1)
-    shift = goal - np.einsum("kij,kj->ki", linear, centre)
-    return np.concatenate((linear, shift[..., None]), axis=2).astype(np.float32)
+    turn = (p.conj() @ q) / spread  # scale and rotation as one complex number
+    shift = goal - turn * centre
+    out = np.empty((len(source), 2, 3), np.float32)
+    out[:, 0, 0], out[:, 0, 1], out[:, 0, 2] = turn.real, -turn.imag, shift.real
+    out[:, 1, 0], out[:, 1, 1], out[:, 1, 2] = turn.imag, turn.real, shift.imag
+    return out
 
 
 def _refuse_degenerate(spread_px: npt.NDArray[np.float64]) -> None:

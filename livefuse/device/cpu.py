@@ -38,8 +38,9 @@ class CpuBackend:
 
     name = "cpu"
 
-    def __init__(self) -> None:
-        cv2.setNumThreads(1)  # regions are small, and the other cores run the networks
+    def __init__(self, threads: int = 1) -> None:
+        """One thread is right beside networks that run on the other cores; OpenCV has one number for the whole process."""
+        cv2.setNumThreads(threads)
         self._patches: dict[tuple[object, ...], tuple[U8, Patch | None]] = {}
 
     def upload(self, lane: Lane, frame: HostFrame) -> Picture:

@@ -5,6 +5,7 @@ Chroma of 4:2:0 pictures is taken as centred between its four luma samples, so l
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -127,12 +128,10 @@ def to_rgb(lane: Lane, picture: Picture, yuv: tuple[U8, U8, U8], out: U8) -> Non
 
 def integer_shift(to_crop: F32) -> tuple[int, int] | None:
     """Frame position of the crop's first pixel when the map is a shift by whole pixels, else None."""
-    if np.abs(to_crop[:, :2] - np.eye(2)).max() > _SHIFT_TOLERANCE_PX:
+    (a, b, x), (c, d, y) = to_crop.tolist()  # six floats: NumPy's calls would cost more than the sums
+    if max(abs(a - 1), abs(b), abs(c), abs(d - 1), abs(x - round(x)), abs(y - round(y))) > _SHIFT_TOLERANCE_PX:
         return None
-    whole = np.round(to_crop[:, 2])
-    if np.abs(to_crop[:, 2] - whole).max() > _SHIFT_TOLERANCE_PX:
-        return None
-    return -int(whole[0]), -int(whole[1])
+    return -round(x), -round(y)
 
 
 def inverted(to_crop: F32 | Affine) -> Affine:
@@ -141,12 +140,13 @@ def inverted(to_crop: F32 | Affine) -> Affine:
 
 
 def scale_of(affine: Affine | F32) -> float:
-    return float(np.sqrt(abs(np.linalg.det(affine[:, :2].astype(np.float64)))))
+    (a, b, _), (c, d, _) = affine.tolist()
+    return math.sqrt(abs(a * d - b * c))
 
 
 def whole_factor(scale: float) -> int:
     """The power of two by which to average down before sampling at `scale`, leaving a step of less than two."""
-    return 1 << max(0, int(np.floor(np.log2(1 / max(scale, 1e-3)) + 1e-6)))
+    return 1 << max(0, math.floor(math.log2(1 / max(scale, 1e-3)) + 1e-6))
 
 
 def reduced(affine: Affine, origin: tuple[int, int], factor: int) -> Affine:
@@ -163,10 +163,17 @@ def spanned(affine: Affine, width: int, height: int, limit: tuple[int, int], *, 
 
     Never empty: outside the limit it is the nearest edge, which is what replicated borders show.
     """
-    corners = np.array([[0, 0, 1], [width - 1, 0, 1], [0, height - 1, 1], [width - 1, height - 1, 1]], np.float64)
-    points = corners @ affine.T
-    ends = np.array(limit)
-    first = np.clip(np.floor(points.min(0) + 1e-6).astype(np.int64) - pad, 0, ends - 1) // grid * grid
-    last = np.clip(np.ceil(points.max(0) - 1e-6).astype(np.int64) + 1 + pad, first + 1, np.maximum(ends, first + 1))
-    size = -(-(last - first) // grid) * grid
-    return Region(int(first[0]), int(first[1]), int(size[0]), int(size[1]))
+    (a, b, x), (c, d, y) = affine.tolist()
+    right, bottom = width - 1, height - 1
+    first_x, end_x = _span(x, a * right, b * bottom, limit[0], pad, grid)
+    first_y, end_y = _span(y, c * right, d * bottom, limit[1], pad, grid)
+    return Region(first_x, first_y, end_x - first_x, end_y - first_y)
+
+
+def _span(start: float, along: float, across: float, limit: int, pad: int, grid: int) -> tuple[int, int]:
+    """One coordinate's first and end over the four corners."""
+    low = start + min(along, 0.0) + min(across, 0.0)
+    high = start + max(along, 0.0) + max(across, 0.0)
+    first = min(max(math.floor(low + 1e-6) - pad, 0), limit - 1) // grid * grid
+    last = min(max(math.ceil(high - 1e-6) + 1 + pad, first + 1), max(limit, first + 1))
+    return first, first + -(-(last - first) // grid) * grid

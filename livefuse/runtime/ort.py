@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,8 @@ class OrtEngine:
     `threads` 0 takes the configuration's, and if that is 0 too a third of the cores, two at most: the networks here are
     small, run beside each other, and share the machine with the stages around them. `fixed` gives dynamic axes their sizes
     by name. Half-precision inputs take float32 feeds, and outputs come as float32 unless `keep_half`: one conversion each.
-    The first run on shapes that are new allocates; those after it do not.
+    The first run on shapes that are new allocates; those after it do not. With `inline`, `submit` runs on the caller's thread:
+    for callers that have nothing else to do, the way to another thread and back costs more than it saves.
 
     Raises: EngineFailed if the file is no model that the runtime can load, a provider is not installed, or with
     `config.strict` does not run every node; BadValue for a provider that nobody knows.
@@ -46,6 +47,7 @@ class OrtEngine:
         threads: int = 0,
         fixed: Mapping[str, int] | None = None,
         keep_half: bool = False,
+        inline: bool = False,
     ) -> None:
         config = config or RuntimeConfig()
         wanted = requested(config.providers, ort.get_available_providers())
@@ -68,9 +70,11 @@ class OrtEngine:
         self._rings: WeakKeyDictionary[Lane, Ring] = WeakKeyDictionary()
         self._running, self._counting = threading.Lock(), threading.Lock()
         self._queued = 0
-        self._thread = ThreadPoolExecutor(1, f"livefuse-{path.stem}")
+        self._thread = None if inline else ThreadPoolExecutor(1, f"livefuse-{path.stem}")
 
     def submit(self, lane: Lane, feeds: Feeds) -> Future[Outputs]:
+        if self._thread is None:
+            return _done(lambda: self._run(lane, feeds))
         with self._counting:
             self._queued += 1
         return self._thread.submit(self._run_queued, lane, dict(feeds))
@@ -142,3 +146,13 @@ def _run_options(graph: int) -> Any:
     options = ort.RunOptions()
     options.add_run_config_entry(_GRAPH_ID, str(graph))
     return options
+
+
+def _done(run: Callable[[], Outputs]) -> Future[Outputs]:
+    """A future that is over before it is seen."""
+    future: Future[Outputs] = Future()
+    try:
+        future.set_result(run())
+    except Exception as error:
+        future.set_exception(error)
+    return future

@@ -128,6 +128,7 @@ def insightface_call(frame: U8, photo: U8, points: dict[str, Any], models: Path)
         detector.detect(bgr)
         return swapper.get(bgr, target, source, paste_back=True)
 
+    cv2.setNumThreads(os.cpu_count() or 1)  # as a program of its own has it; livefuse goes back to one
     return call
 
 

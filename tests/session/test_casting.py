@@ -52,7 +52,7 @@ def test_a_cast_has_a_reference_for_every_role(casting: Casting, shared: Path) -
 def test_mistakes_are_said(casting: Casting, shared: Path, tmp_path: Path) -> None:
     with pytest.raises(BadValue, match="without a photo"):
         casting.chooser(Config(track=TrackConfig(faces="like")))
-    with pytest.raises(SourceNotFound, match="nobody.jpg"):
+    with pytest.raises(SourceNotFound, match=r"nobody\.jpg"):
         casting.chooser(like(tmp_path / "nobody.jpg"))
     blank = tmp_path / "blank.png"
     cv2.imwrite(str(blank), np.full((200, 200, 3), 90, np.uint8))

@@ -11,15 +11,17 @@ import pytest
 
 from livefuse.align.facemesh import decode as decode_facemesh
 from livefuse.align.fan import read_fan, read_peppa
+from livefuse.align.framing import frame_points
 from livefuse.align.landmarks_106 import decode as decode_106
 from livefuse.align.make import fixed_axes, make_landmarker
-from livefuse.align.network import NO_CONFIDENCE_GIVEN
+from livefuse.align.network import NO_CONFIDENCE_GIVEN, Family, NetworkLandmarker, apart, to_frame
 from livefuse.align.templates import TEMPLATES, five_points, similarity_from_points, transform_points
 from livefuse.device.base import Lane
 from livefuse.device.cpu import CpuBackend
 from livefuse.errors import EngineFailed, RecipeInvalid
 from livefuse.frame import F32
 from livefuse.runtime.base import Feeds
+from livefuse.runtime.blob import Blob
 from livefuse.weights.recipe import load_recipe
 from tests.unit.engines import FunctionEngine, brightest
 from tests.unit.photos import picture_of
@@ -148,3 +150,34 @@ def test_a_recipe_of_another_kind_is_refused_and_dynamic_batches_are_fixed() -> 
         make_landmarker(load_recipe("scrfd_10g"), engine, CpuBackend())
     assert fixed_axes(load_recipe("openseeface_lm0")) == {"batch_size": 1}
     assert fixed_axes(load_recipe("2dfan4")) == {}
+
+
+@pytest.mark.parametrize(("off", "looks"), [(0.02, 1), (0.05, 2)])
+def test_a_new_face_is_looked_at_again_where_its_landmarks_frame_it_differently(off: float, looks: int) -> None:
+    engine = FunctionEngine({"x": (1, 3, 64, 64)}, lambda feeds: {"y": np.zeros(1, np.float32)})
+    placed = iter(np.full((66, 2), 10.0 * n, np.float32) for n in range(1, 4))
+
+    def framed_again(landmarks: F32, side_px: int) -> F32:
+        crops = frame_points(POINTS[None], side_px)
+        crops[:, :, 2] += side_px * off / np.sqrt(2)
+        return crops
+
+    family = Family(64, frame_points, framed_again, lambda _: (next(placed), np.ones(66, np.float32)), second_look=True)
+    landmarker = NetworkLandmarker(engine, CpuBackend(), Blob(None), family)
+    picture = picture_of(np.zeros((240, 320, 3), np.uint8))
+    landmarks, _ = landmarker(Lane(0), picture, POINTS[None])
+    assert len(engine.fed) == looks
+    crop = (frame_points if looks == 1 else lambda points, side: framed_again(points, side))(POINTS[None], 64)
+    np.testing.assert_allclose(transform_points(crop[0], landmarks[0]), np.full((66, 2), 10.0 * looks), atol=1e-3)
+
+
+def test_framings_are_compared_by_the_crop_s_corners() -> None:
+    crops = frame_points(POINTS[None], 224)
+    moved, larger = crops.copy(), crops.copy()
+    moved[:, :, 2] += 224 * 0.1
+    np.testing.assert_allclose(apart(crops, moved, 224), 0.1 * np.sqrt(2), rtol=1e-4)
+    larger[:, :, :2] *= 1.1
+    corners = np.array([[0, 0], [224, 0], [0, 224], [224, 224]], np.float32)
+    back = to_frame(crops, corners[None])[0]
+    by_hand = np.linalg.norm(transform_points(larger[0], back) - corners, axis=1).mean() / 224
+    np.testing.assert_allclose(apart(crops, larger, 224)[0], by_hand, rtol=1e-4)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -24,33 +22,12 @@ from livefuse.swap.neural.dfm import DfmSwapper, sharpened, soft_mask
 from livefuse.swap.neural.source import EmbeddingSource, ImageSource
 from livefuse.swap.neural.swapper import NeuralSwapper, find, named
 from livefuse.weights.recipe import Recipe, Tensor, load_recipe
+from tests.unit.engines import FunctionEngine
 from tests.unit.photos import picture_of
 from tests.unit.swap_faces import CONSENT, identity
 
 BACKEND = CpuBackend()
 POINTS = np.array([[-30, -30], [30, -30], [0, 5], [-25, 35], [25, 35]], np.float32)
-
-
-class Told:
-    """An engine that computes with a function; remembers its feeds."""
-
-    path = Path("told.onnx")
-    placement: Mapping[str, int] = {}
-
-    def __init__(self, inputs: Mapping[str, tuple[int | str, ...]], compute: Callable[[Feeds], Outputs]) -> None:
-        self.inputs: Mapping[str, tuple[int | str, ...]] = dict(inputs)
-        self._compute = compute
-        self.outputs: Sequence[str] = []
-        self.fed: list[dict[str, np.ndarray[Any, Any]]] = []
-
-    def run(self, lane: Lane, feeds: Feeds) -> Outputs:
-        self.fed.append({name: np.array(feed) for name, feed in feeds.items()})
-        return self._compute(feeds)
-
-    def submit(self, lane: Lane, feeds: Feeds) -> Future[Outputs]:
-        future: Future[Outputs] = Future()
-        future.set_result(self.run(lane, feeds))
-        return future
 
 
 class Recogniser:
@@ -65,7 +42,9 @@ class Recogniser:
         return self._rows[int(picture.planes[0][0, 0, 0])][None]
 
 
-def swapper_of(recipe: Recipe, engine: Told, source: Callable[[Identity], F32], profile: str = "insightface") -> Any:
+def swapper_of(
+    recipe: Recipe, engine: FunctionEngine, source: Callable[[Identity], F32], profile: str = "insightface"
+) -> Any:
     return NeuralSwapper(recipe, engine, source, make_profile(ProfileConfig(name=profile), BACKEND))  # type: ignore[arg-type]
 
 
@@ -98,7 +77,7 @@ def crops_of(swapper: Any, lane: Lane, roles: Sequence[int] = (0,)) -> list[Crop
 def test_a_network_that_changes_nothing_gives_the_crop_back(name: str) -> None:
     """Normalisation in and denormalisation out are each other's inverse, but for simswap, whose output is plain."""
     recipe, lane = load_recipe(name), Lane(0)
-    engine = Told(shapes(recipe, 1), echo(recipe))
+    engine = FunctionEngine(shapes(recipe, 1), echo(recipe))
     swapper = swapper_of(recipe, engine, unit_source)
     (crop,) = crops_of(swapper, lane)
     before = crop.image.copy()
@@ -114,7 +93,7 @@ def test_a_network_that_changes_nothing_gives_the_crop_back(name: str) -> None:
 
 def test_the_network_sees_what_its_recipe_says() -> None:
     recipe, lane = load_recipe("hyperswap_1a_256"), Lane(0)
-    engine = Told(shapes(recipe, 1), echo(recipe))
+    engine = FunctionEngine(shapes(recipe, 1), echo(recipe))
     swapper = swapper_of(recipe, engine, unit_source)
     (crop,) = crops_of(swapper, lane)
     seen = crop.image.astype(np.float32).transpose(2, 0, 1)[None]
@@ -126,7 +105,7 @@ def test_the_network_sees_what_its_recipe_says() -> None:
 @pytest.mark.parametrize(("batch", "runs"), [(1, 3), ("batch", 1)])
 def test_all_faces_in_one_run_where_the_model_takes_them(batch: int | str, runs: int) -> None:
     recipe, lane = load_recipe("inswapper_128"), Lane(0)
-    engine = Told(shapes(recipe, batch), echo(recipe))
+    engine = FunctionEngine(shapes(recipe, batch), echo(recipe))
     swapper = swapper_of(recipe, engine, unit_source)
     crops = crops_of(swapper, lane, roles=(0, 1, 0))
     swapper(lane, crops, [identity(7), identity(3)], 0)
@@ -138,7 +117,7 @@ def test_all_faces_in_one_run_where_the_model_takes_them(batch: int | str, runs:
 
 def test_a_role_without_identity_is_left_alone() -> None:
     recipe, lane = load_recipe("inswapper_128"), Lane(0)
-    engine = Told(shapes(recipe, 1), echo(recipe))
+    engine = FunctionEngine(shapes(recipe, 1), echo(recipe))
     swapper = swapper_of(recipe, engine, unit_source)
     crops = crops_of(swapper, lane, roles=(0, 1, 5))
     swapper(lane, crops, [None, identity(3)], 0)
@@ -153,7 +132,7 @@ def test_an_identity_s_source_is_computed_once() -> None:
         asked.append(one)
         return unit_source(one)
 
-    swapper = swapper_of(recipe, Told(shapes(recipe, 1), echo(recipe)), source)
+    swapper = swapper_of(recipe, FunctionEngine(shapes(recipe, 1), echo(recipe)), source)
     ann, bob = identity(7), identity(3)
     swapper.prepare(ann)
     for _ in range(3):
@@ -169,7 +148,7 @@ def test_the_model_s_own_mask_counts_where_the_profile_takes_it(profile: str, co
     assert mask is not None
     half = np.ones((1, 1, 256, 256), np.float32)
     half[..., :128] = 0
-    engine = Told(shapes(recipe, 1), lambda feeds: {face: np.zeros((1, 3, 256, 256), np.float32), mask: half})
+    engine = FunctionEngine(shapes(recipe, 1), lambda feeds: {face: np.zeros((1, 3, 256, 256), np.float32), mask: half})
     swapper = swapper_of(recipe, engine, unit_source, profile)
     (crop,) = crops_of(swapper, lane)
     swapper(lane, [crop], [identity(7)], 0)
@@ -245,12 +224,12 @@ def test_models_that_look_at_the_photo_get_it_aligned(name: str, side: int) -> N
     assert fed[0].std() > 0.05, mouth
 
 
-def dfm(compute: Callable[[Feeds], Outputs], *, morph: bool = False) -> tuple[DfmSwapper, Told]:
+def dfm(compute: Callable[[Feeds], Outputs], *, morph: bool = False) -> tuple[DfmSwapper, FunctionEngine]:
     recipe = load_recipe("dfm")
     if morph:
         extra = Tensor(name="morph_value:0", shape=(1,), role="morph")
         recipe = recipe.model_copy(update={"inputs": (*recipe.inputs, extra)})
-    engine = Told({tensor.name: tensor.shape for tensor in recipe.inputs}, compute)
+    engine = FunctionEngine({tensor.name: tensor.shape for tensor in recipe.inputs}, compute)
     return DfmSwapper(recipe, engine, make_profile(ProfileConfig(), BACKEND), morph=0.75), engine
 
 

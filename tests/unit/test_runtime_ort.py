@@ -233,6 +233,7 @@ def test_several_threads_may_use_one_engine(engine: OrtEngine) -> None:
 
 def test_the_caller_goes_on_while_a_run_waits_its_turn(engine: OrtEngine) -> None:
     gate, lane = threading.Event(), Lane(0)
+    assert engine._thread is not None
     blocker = engine._thread.submit(gate.wait)
     running = engine.submit(lane, {"x": rows(2)})
     assert not running.done()
@@ -254,3 +255,14 @@ def test_an_engine_and_a_lane_leave_nothing_behind(tmp_path: Path) -> None:
     del engine
     gc.collect()
     assert gone() is None
+
+
+def test_inline_runs_are_over_when_they_are_asked_for(tmp_path: Path) -> None:
+    engine, lane = OrtEngine(small.doubling(tmp_path / "doubling.onnx"), inline=True), Lane(0)
+    before = set(threading.enumerate())
+    running = engine.submit(lane, {"x": rows(2)})
+    assert running.done()
+    np.testing.assert_array_equal(next(iter(running.result().values())), rows(2) * 2)
+    assert set(threading.enumerate()) == before
+    with pytest.raises(EngineFailed):
+        engine.submit(lane, {"y": rows(2)}).result()

@@ -145,7 +145,9 @@ def test_two_faces_at_once() -> None:
     before = [target.image.copy() for target in targets]
     after = MeshSwapper(SwapConfig(), BACKEND)(Lane(0), targets, [identity(7)], 0)
     for was, one in zip(before, after, strict=True):
-        alone = MeshSwapper(SwapConfig(), BACKEND)(Lane(1), [crop(1 if one.track == 1 else 3, one.track)], [identity(7)], 0)[0]
+        alone = MeshSwapper(SwapConfig(), BACKEND)(
+            Lane(1), [crop(1 if one.track == 1 else 3, one.track)], [identity(7)], 0
+        )[0]
         assert one.swapped
         assert one.mask is not None
         assert alone.mask is not None
