@@ -20,7 +20,7 @@ from livefuse.runtime.base import Feeds, Outputs
 from livefuse.swap.identity import Identity, Quality, Shot
 from livefuse.swap.neural.dfm import DfmSwapper, sharpened, soft_mask
 from livefuse.swap.neural.source import EmbeddingSource, ImageSource
-from livefuse.swap.neural.swapper import NeuralSwapper, find, named
+from livefuse.swap.neural.swapper import NeuralSwapper, named
 from livefuse.weights.recipe import Recipe, Tensor, load_recipe
 from tests.unit.engines import FunctionEngine
 from tests.unit.photos import picture_of
@@ -144,7 +144,7 @@ def test_an_identity_s_source_is_computed_once() -> None:
 @pytest.mark.parametrize(("profile", "counts"), [("livefuse", True), ("facefusion", False)])
 def test_the_model_s_own_mask_counts_where_the_profile_takes_it(profile: str, counts: bool) -> None:
     recipe, lane = load_recipe("hyperswap_1a_256"), Lane(0)
-    face, mask = named(recipe.outputs, "face"), find(recipe.outputs, "mask")
+    face, mask = named(recipe.outputs, "face"), recipe.output("mask")
     assert mask is not None
     half = np.ones((1, 1, 256, 256), np.float32)
     half[..., :128] = 0

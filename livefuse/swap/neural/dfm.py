@@ -18,7 +18,7 @@ from livefuse.frame import F32, U8, Crop, Crops
 from livefuse.runtime.base import Engine, Outputs
 from livefuse.swap.base import worn
 from livefuse.swap.identity import Identity
-from livefuse.swap.neural.swapper import find, named
+from livefuse.swap.neural.swapper import named
 from livefuse.weights.recipe import Recipe
 
 _SHARPEN, _SHARPEN_SIGMA = 1.75, 2.0
@@ -37,9 +37,9 @@ class DfmSwapper:
         assert recipe.crop_px is not None  # a swapper's recipe has them
         self.recipe, self.cut = recipe, TemplateCut(profile.cut, recipe.template, recipe.crop_px, profile.points)
         self._engine, self._profile, self._px = engine, profile, recipe.crop_px
-        self._image, self._morph = named(recipe.inputs, "image"), find(recipe.inputs, "morph")
+        self._image, self._morph = named(recipe.inputs, "image"), recipe.input("morph")
         self._face = named(recipe.outputs, "face")
-        self._masks = [name for name in (find(recipe.outputs, "mask"), find(recipe.outputs, "target_mask")) if name]
+        self._masks = [name for name in (recipe.output("mask"), recipe.output("target_mask")) if name]
         self._morph_value = np.array([morph], np.float32)
 
     def prepare(self, identity: Identity) -> None:

@@ -36,10 +36,9 @@ class NeuralSwapper:
         self._size_px, self._result = recipe.crop_px, recipe.result
         self._blob = Blob(recipe.normalisation, recipe.layout)
         self._image, self._identity = named(recipe.inputs, "image"), named(recipe.inputs, "identity")
-        self._face, self._mask = named(recipe.outputs, "face"), find(recipe.outputs, "mask")
-        if not profile.takes_mask:
-            self._mask = None
-        self._batches = isinstance(engine.inputs[self._image][0], str)
+        self._face, self._mask = named(recipe.outputs, "face"), recipe.output("mask") if profile.takes_mask else None
+        # Some exports free the batch of the picture and not the identity's.
+        self._batches = all(isinstance(shape[0], str) for shape in engine.inputs.values())
         self._sources: dict[Identity, F32] = {}
 
     def prepare(self, identity: Identity) -> None:
@@ -99,15 +98,8 @@ def to_image(lane: Lane, index: int, planes: F32, result: Result) -> F32:
 
 def named(tensors: Sequence[Tensor], role: Role) -> str:
     """The tensor of that role; where there is only one, it needs no role. Raises: RecipeInvalid."""
-    name = find(tensors, role) or (tensors[0].name if len(tensors) == 1 else None)
-    if name is None:
+    wanted = [tensor.name for tensor in tensors if tensor.role == role or len(tensors) == 1]
+    if not wanted:
         names = ", ".join(tensor.name for tensor in tensors)
-        raise RecipeInvalid(
-            f"which of {names} is the {role}?", hint=f'give one of them `role = "{role}"` in the recipe'
-        )
-    return name
-
-
-def find(tensors: Sequence[Tensor], role: Role) -> str | None:
-    """The tensor of that role, or None."""
-    return next((tensor.name for tensor in tensors if tensor.role == role), None)
+        raise RecipeInvalid(f"which of {names} is the {role}?", hint=f'give one `role = "{role}"` in the recipe')
+    return wanted[0]
