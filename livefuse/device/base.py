@@ -99,7 +99,7 @@ class Backend(Protocol):
 
     def letterbox(self, lane: Lane, picture: Picture, out: U8) -> Letterbox:
         """Shrink the whole picture into `out` (h, w, 3) uint8 RGB, top-left, the rest black; never enlarges. Pixels are
-        area averages, beyond eightfold from 16 samples each. Edges of a box map by the scale alone, pixel centres by `net + 0.5 = (frame + 0.5) * scale`."""
+        area averages, beyond fivefold of four samples each. Edges of a box map by the scale alone, pixel centres by `net + 0.5 = (frame + 0.5) * scale`."""
         ...
 
     def warp(self, lane: Lane, picture: Picture, to_crop: F32, out: U8) -> None:

@@ -79,6 +79,16 @@ def test_letterbox_averages_what_it_shrinks(backend: Backend, format_: PixelForm
     assert abs(inside - 127).max() <= 40
 
 
+def test_a_letterbox_of_a_large_picture_halves_its_noise(backend: Backend, format_: PixelFormat) -> None:
+    """Beyond fivefold four samples stand for a pixel: their mean is true, and half as noisy as one."""
+    noise = np.random.default_rng(0).normal(120, 20, (960, 1280, 1)).clip(0, 255)
+    lane, colour = Lane(0), Colour("bt709", True)
+    out = np.empty((120, 160, 3), np.uint8)
+    backend.letterbox(lane, backend.upload(lane, reference.frame_of(np.repeat(noise, 3, -1), format_, colour)), out)
+    assert out.mean() == pytest.approx(120, abs=1)
+    assert out[..., 1].std() < 11.5
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("origin", [(10, 8), (11, 9), (-7, -3), (50, 40), (-60, 3), (400, 3)])
 def test_shift_reads(
