@@ -43,7 +43,7 @@ def models_list(as_json: AsJson = False) -> None:
 
 def models_pull(
     names: Names = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every model that is free for any use.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Every model that is free for any use, but no swappers: they are large.")] = False,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept a non-commercial licence, once for this machine.")
     ] = False,
@@ -51,7 +51,8 @@ def models_pull(
     """Fetch models, mirrors first; what broke off resumes. Prints the path of each."""
     store = open_store()
     if all_:
-        names = [r.name for r in store.recipes.values() if r.fetchable and (accept_licence or not r.non_commercial)]
+        small = [recipe for recipe in store.recipes.values() if recipe.fetchable and recipe.kind != "swapper"]
+        names = [recipe.name for recipe in small if accept_licence or not recipe.non_commercial]
     if not names:
         raise BadValue("no model named", hint="`livefuse models pull yunet_n openseeface_lm0`, or --all")
     for recipe in [store.recipe(name) for name in names]:  # a misspelt name fails before anything is fetched
