@@ -62,7 +62,8 @@ class OrtEngine:
         self.outputs: Sequence[str] = [tensor.name for tensor in self._out]
 
         self._copies_at_bind = self._session.get_providers() != [CPU]
-        self._graph_device = graph_device(wanted)
+        # A model that its provider could not load is on the CPU, where there is no memory of the device.
+        self._graph_device = graph_device(wanted) if self._copies_at_bind else None
         self._graphs = 0
         self._shapes: dict[Shapes, Shapes | None] = {}
         """Output shapes by input shapes, as runs have shown them; None where the same input shapes gave several. What a

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _CUDA_HINT = 'it needs CUDA and cuDNN of its own versions: `pip install "onnxruntime-gpu[cuda,cudnn]"`, and a driver'
 _FATAL = 4
+_REFUSED = "Exception during initialization"
 
 
 def open_session(
@@ -28,13 +29,23 @@ def open_session(
 ) -> tuple[Any, Assignment | None]:
     """A session on the wanted providers, and where its nodes were placed (None where the runtime cannot tell).
 
-    What a provider does not run falls to the CPU with a warning; with `strict` it is refused.
+    What a provider does not run falls to the CPU with a warning, a whole model that it cannot load too; with `strict` it
+    is refused.
     Raises: EngineFailed.
     """
     providers = list(wanted)
     if CPU not in [provider.name for provider in wanted] and not strict:
         providers.append(Provider(CPU))
-    session = _load(path, providers, _options(wanted, strict, threads, fixed))
+    try:
+        session = _load(path, providers, _options(wanted, strict, threads, fixed))
+    except EngineFailed as error:
+        # The provider took its options, and the file may be fine: ONNX Runtime's own fused operators have no CUDA kernel
+        # for every activation, for one.
+        if strict or wanted[0].name == CPU or _REFUSED not in error.message:
+            raise
+        session = _load(path, [Provider(CPU)], _options([Provider(CPU)], strict, threads, fixed))
+        log.warning("%s; the CPU runs it", error.message)
+        return session, read_assignment(session)
     assignment = read_assignment(session)
     _check_loaded(path.name, wanted, session.get_providers(), strict)
     if assignment is None:

@@ -237,6 +237,25 @@ def test_options_that_the_provider_refuses_are_quoted(monkeypatch: pytest.Monkey
     assert "runtime.providers" in caught.value.hint
 
 
+class PickySession(FakeSession):
+    """Its first provider cannot run this model, as CUDA cannot run a convolution that was fused with a Clip."""
+
+    def __call__(self, path: str, options: Any, *, providers: list[Any], enable_fallback: int) -> FakeSession:
+        if providers[0][0] != CPU:
+            raise RuntimeError("Exception during initialization: unsupported conv activation mode")
+        return super().__call__(path, options, providers=providers, enable_fallback=enable_fallback)
+
+
+def test_a_model_that_the_provider_cannot_run_goes_to_the_cpu_aloud(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = PickySession([CPU], {CPU: {"Conv": 90}})
+    assert opened(monkeypatch, session, ["cuda"], strict=False) == {CPU: {"Conv": 90}}
+    assert "unsupported conv activation mode; the CPU runs it" in caplog.text
+    with pytest.raises(EngineFailed, match="unsupported conv activation"):
+        opened(monkeypatch, session, ["cuda"], strict=True)
+
+
 def test_long_lists_of_operators_are_cut() -> None:
     words = describe({CUDA: Counter(Conv=1), CPU: Counter("abcdefgh")}, CUDA)
     assert words.endswith("CPUExecutionProvider 8 (a 1, b 1, c 1, d 1, e 1, f 1, …)")
