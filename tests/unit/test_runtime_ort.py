@@ -15,9 +15,9 @@ import pytest
 from livefuse.device.base import Lane
 from livefuse.errors import EngineFailed
 from livefuse.runtime import ort as ort_module
-from livefuse.runtime import ort as runtime_ort
 from livefuse.runtime.binding import HostSlot
 from livefuse.runtime.ort import OrtEngine
+from livefuse.runtime.ort_session import open_session
 from livefuse.runtime.providers import Provider
 from tests.unit import small_models as small
 
@@ -274,11 +274,12 @@ def test_a_model_that_fell_to_the_cpu_keeps_off_the_device_s_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its configuration asks for a CUDA graph, which would bind addresses of the device."""
-    real = runtime_ort.open_session
     asked = [Provider("CUDAExecutionProvider", {"enable_cuda_graph": "1"})]
-    monkeypatch.setattr(runtime_ort, "requested", lambda texts, installed: asked)
+    monkeypatch.setattr(ort_module, "requested", lambda texts, installed: asked)
     monkeypatch.setattr(
-        runtime_ort, "open_session", lambda path, wanted, **rest: real(path, [Provider("CPUExecutionProvider")], **rest)
+        ort_module,
+        "open_session",
+        lambda path, wanted, **rest: open_session(path, [Provider("CPUExecutionProvider")], **rest),
     )
     engine, lane = OrtEngine(small.doubling(tmp_path / "doubling.onnx")), Lane(0)
     for _ in range(2):
