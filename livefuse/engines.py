@@ -7,6 +7,7 @@ from pathlib import Path
 
 from livefuse.config import Config
 from livefuse.errors import BadValue
+from livefuse.paths import Paths
 from livefuse.runtime.ort import OrtEngine
 from livefuse.weights.recipe import Kind, Recipe
 from livefuse.weights.store import ModelStore
@@ -46,5 +47,15 @@ class Engines:
         """The engine of a model; `fixed` gives dynamic axes their sizes."""
         key = (recipe.name, tuple(sorted((fixed or {}).items())))
         if key not in self._loaded:
-            self._loaded[key] = OrtEngine(self.file(recipe), config=self._runtime, fixed=fixed, inline=self._inline)
+            self._loaded[key] = OrtEngine(
+                self._standard(self.file(recipe)), config=self._runtime, fixed=fixed, inline=self._inline
+            )
         return self._loaded[key]
+
+    def _standard(self, file: Path) -> Path:
+        """What every provider can run: ONNX Runtime's own fused operators are the CPU's."""
+        if self._runtime.providers == ("cpu",):
+            return file
+        from livefuse.weights.onnx.unfuse import standard_file
+
+        return standard_file(file, Paths.default().cache / "onnx")

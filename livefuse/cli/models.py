@@ -43,7 +43,9 @@ def models_list(as_json: AsJson = False) -> None:
 
 def models_pull(
     names: Names = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every model that is free for any use, but no swappers: they are large.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every model that is free for any use, but no swappers: they are large.")
+    ] = False,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept a non-commercial licence, once for this machine.")
     ] = False,
