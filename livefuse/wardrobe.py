@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import TypeVar
 
 from livefuse.composite.profiles import make_profile
 from livefuse.config import Config, IdentityConfig
 from livefuse.device.base import Backend
 from livefuse.engines import Engines
-from livefuse.errors import BadValue
+from livefuse.errors import BadValue, IdentityError
 from livefuse.paths import Paths
 from livefuse.swap import consent
 from livefuse.swap.base import Look, Swapper
@@ -20,6 +21,8 @@ from livefuse.swap.mesh.swapper import MeshSwapper
 from livefuse.weights.recipe import Recipe
 
 MESH = "mesh"
+_MOST_KEPT = 16
+T = TypeVar("T")
 
 
 class Wardrobe:
@@ -43,9 +46,7 @@ class Wardrobe:
 
     def _swapper(self, config: Config) -> Swapper:
         key = (config.swap, config.profile, config.privacy.mode)
-        if key not in self._swappers:
-            self._swappers[key] = self._made(config)
-        return self._swappers[key]
+        return _kept(self._swappers, key, lambda: self._made(config))
 
     def _made(self, config: Config) -> Swapper:
         if config.swap.model == MESH:
@@ -62,19 +63,25 @@ class Wardrobe:
         )
 
     def _identity(self, model: str, wanted: IdentityConfig) -> Identity | None:
-        if wanted.photo:
-            # A stored identity may have been replaced, or its consent withdrawn, since it was loaded.
-            key: object = (wanted, standing_version(wanted.photo, self._folder))
-            return self._kept(key, lambda: load_identity(wanted, self._find, self._folder, self._embed))
         recipe = None if model == MESH else self._engines.recipe(model, "swapper", "swap.model")
-        if recipe is None or recipe.identity != "none" or wanted.consent is None:
+        if recipe is not None and recipe.identity == "none":
+            return self._baked_in(recipe, wanted)
+        if not wanted.photo:
             return None
-        return self._kept((wanted, model), lambda: self._identity_of_model(recipe, wanted))
+        # A stored identity may have been replaced, or its consent withdrawn, since it was loaded.
+        key = (wanted, standing_version(wanted.photo, self._folder))
+        return _kept(self._identities, key, lambda: load_identity(wanted, self._find, self._folder, self._embed))
 
-    def _kept(self, key: object, load: Callable[[], Identity]) -> Identity:
-        if key not in self._identities:
-            self._identities[key] = load()
-        return self._identities[key]
+    def _baked_in(self, recipe: Recipe, wanted: IdentityConfig) -> Identity | None:
+        """The person a model was trained on. A photo is somebody else's, and so would its consent be."""
+        if wanted.photo:
+            raise IdentityError(
+                f"{recipe.name} puts on the person it was trained on, not the one of {wanted.photo!r}",
+                hint="leave out the photo, and say with `--consent` on what ground that person's face may be used",
+            )
+        if wanted.consent is None:
+            return None
+        return _kept(self._identities, (recipe.name, wanted), lambda: self._identity_of_model(recipe, wanted))
 
     def _identity_of_model(self, recipe: Recipe, wanted: IdentityConfig) -> Identity:
         """A model that was trained on one person is their face: it takes their consent as a photo does."""
@@ -82,3 +89,12 @@ class Wardrobe:
         record = consent.require_ground(wanted.model_copy(update={"photo": recipe.file}), digest)
         consent.store(self._folder, record, recipe.file.encode(), ".txt")
         return Identity.of_model(recipe.name, record, digest)
+
+
+def _kept(held: dict[object, T], key: object, load: Callable[[], T]) -> T:
+    """From memory, or loaded; the oldest of many is let go."""
+    if key not in held:
+        while len(held) >= _MOST_KEPT:
+            held.pop(next(iter(held)))
+        held[key] = load()
+    return held[key]

@@ -34,8 +34,8 @@ STEPS: tuple[tuple[str, IdentityConfig | None, str], ...] = (
     ("inswapper_128", IdentityConfig(photo="synthetic:7", consent="synthetic"), "livefuse"),
     ("simswap_256", None, "facefusion"),
     ("uniface_256", None, "insightface"),
-    ("dfm", None, "livefuse"),
-    ("mesh", None, "livefuse"),
+    ("dfm", IdentityConfig(consent="synthetic"), "livefuse"),
+    ("mesh", IdentityConfig(photo="synthetic:7", consent="synthetic"), "livefuse"),
 )
 
 
@@ -98,7 +98,7 @@ def drive(session: Session, watch: Watch, asked: list[tuple[str, float, float]])
         start = time.perf_counter()
         change(session, *step)
         model, identity, profile = step
-        told = f"{model}, profile {profile}" + (f", {identity.photo}" if identity else "")
+        told = f"{model}, profile {profile}" + (f", {identity.photo or 'its own person'}" if identity else "")
         asked.append((told, start, time.perf_counter()))
         time.sleep(EVERY_S)
     session.stop()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import livefuse
-from livefuse.errors import BadValue, ModelMissing, NoConsent
+from livefuse.errors import BadValue, IdentityError, ModelMissing, NoConsent
 from livefuse.frame import U8
 from livefuse.paths import Paths
 from tests.synthetic_models import SWAPPER_NEEDS, install
@@ -92,6 +92,8 @@ def test_a_dfm_needs_consent_but_no_photo(shared: Path, astronaut: U8) -> None:
     assert inside > 0.1
     unsaid = a_swapper(shared, swap__model="dfm", identity__photo="", identity__consent=None, overlay__badge=False)
     np.testing.assert_array_equal(unsaid(astronaut), astronaut)
+    with pytest.raises(IdentityError, match="the person it was trained on"):
+        a_swapper(shared, swap__model="dfm")
 
 
 def test_the_result_goes_where_it_is_wanted(shared: Path, astronaut: U8) -> None:
