@@ -90,6 +90,7 @@ class SwapConfig(Section):
     """Replacing the face."""
 
     model: str = Field("mesh", description="recipe of the swapper; `mesh` needs no learned weights")
+    boost: int = Field(1, ge=1, le=8, description="pixel boost: a learned swapper's face at n times its own size")
     morph: Fraction01 = Field(1.0, description="how far a DFM model that can morph goes to its identity")
     keep_mouth: bool = Field(True, description="keep the target's own mouth interior")
     keep_eyes: bool = Field(False, description="keep the target's own eyes")

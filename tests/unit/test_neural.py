@@ -18,6 +18,7 @@ from livefuse.errors import RecipeInvalid
 from livefuse.frame import F32, U8, Crop
 from livefuse.runtime.base import Feeds, Outputs
 from livefuse.swap.identity import Identity, Quality, Shot
+from livefuse.swap.neural.boost import explode, implode
 from livefuse.swap.neural.dfm import DfmSwapper, sharpened, soft_mask
 from livefuse.swap.neural.source import EmbeddingSource, ImageSource
 from livefuse.swap.neural.swapper import NeuralSwapper, named
@@ -139,6 +140,40 @@ def test_an_identity_s_source_is_computed_once() -> None:
         swapper(lane, crops_of(swapper, lane), [ann], 0)
     swapper(lane, crops_of(swapper, lane), [bob], 0)
     assert asked == [ann, bob]
+
+
+def test_imploded_pictures_are_the_reference_s_and_come_back() -> None:
+    k, size = 3, 8
+    image = np.random.default_rng(0).integers(0, 255, (k * size, k * size, 3)).astype(np.uint8)
+    parts = np.empty((k * k, size, size, 3), np.uint8)
+    implode(image, k, parts)
+    want = image.reshape(size, k, size, k, 3).transpose(1, 3, 0, 2, 4).reshape(k * k, size, size, 3)
+    np.testing.assert_array_equal(parts, want)
+    planes = np.empty((3, k * size, k * size), np.float32)
+    explode(list(parts.astype(np.float32).transpose(0, 3, 1, 2)), k, planes)
+    np.testing.assert_array_equal(planes.transpose(1, 2, 0), image)
+
+
+@pytest.mark.parametrize(("batch", "runs"), [(1, 8), ("batch", 1)])
+def test_boost_swaps_larger_faces_in_one_run_where_the_model_takes_it(batch: int | str, runs: int) -> None:
+    recipe, lane = load_recipe("hyperswap_1a_256"), Lane(0)
+    mask = recipe.output("mask")
+    assert mask is not None
+    give = echo(recipe)
+    engine = FunctionEngine(
+        shapes(recipe, batch), lambda feeds: dict(give(feeds)) | {mask: np.ones_like(feeds["target"][:, :1])}
+    )
+    profile = make_profile(ProfileConfig(name="insightface"), BACKEND)
+    swapper = NeuralSwapper(recipe, engine, unit_source, profile, boost=2)  # type: ignore[arg-type]
+    crops = crops_of(swapper, lane, roles=(0, 1))
+    before = [crop.image.copy() for crop in crops]
+    assert before[0].shape == (512, 512, 3)
+    swapper(lane, crops, [identity(7), identity(3)], 0)
+    assert len(engine.fed) == runs
+    fed = np.concatenate([one["source"][:, 0] for one in engine.fed])
+    assert fed.tolist() == [7] * 4 + [3] * 4
+    for crop, was in zip(crops, before, strict=True):
+        assert np.abs(crop.image.astype(int) - was).max() <= 1
 
 
 @pytest.mark.parametrize(("profile", "counts"), [("livefuse", True), ("facefusion", False)])

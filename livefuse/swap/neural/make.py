@@ -26,7 +26,8 @@ def make_swapper(recipe: Recipe, engines: Engines, backend: Backend, profile: Pr
     recipe = bound(recipe, engine.inputs, engine.outputs)
     if recipe.decode == "dfm":
         return DfmSwapper(recipe, engine, profile, morph=config.morph)
-    return NeuralSwapper(recipe, engine, _source(recipe, engines, backend, profile), profile)
+    source = _source(recipe, engines, backend, profile)
+    return NeuralSwapper(recipe, engine, source, profile, boost=config.boost)
 
 
 def _source(recipe: Recipe, engines: Engines, backend: Backend, profile: Profile) -> IdentitySource:
