@@ -76,6 +76,11 @@ def _all() -> Mapping[str, Architecture]:
         Architecture("peppa_wutz", "landmarkers", "peppa_wutz", stand_in=True),
         Architecture("fan_68_5", "landmarkers", "points_to_68", stand_in=True, only_fp32=_COORDINATES),
         Architecture("facemesh_468", "landmarkers", "facemesh", stand_in=True),
+        Architecture("xseg", "xseg", "xseg"),
+        Architecture("bisenet_resnet_18", "bisenet", "bisenet_18"),
+        Architecture("bisenet_resnet_34", "bisenet", "bisenet_34"),
+        Architecture("real_esrgan_x4", "real_esrgan", "real_esrgan_x4"),
+        Architecture("real_esrgan_x2", "real_esrgan", "real_esrgan_x2"),
     ]
     return MappingProxyType({each.name: each for each in listed})
 

@@ -1,0 +1,101 @@
+"""BiSeNet over a ResNet, which names the 19 parts of a face. Of random weights, it takes for skin what has its colour."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from livefuse.weights.onnx import layers as nn
+from livefuse.weights.onnx.build import Graph, Tensor
+from livefuse.weights.onnx.fill import Array, carried, he, normal, silenced, started
+
+_CLASSES = 19
+_SKIN = 1
+_UNMOVED = silenced(normal(0.02), 1)
+_CARRYING = carried(he(), 1)
+
+
+def bisenet_18(g: Graph) -> None:
+    _bisenet(g, (2, 2, 2, 2))
+
+
+def bisenet_34(g: Graph) -> None:
+    _bisenet(g, (3, 4, 6, 3))
+
+
+def _bisenet(g: Graph, blocks: Sequence[int]) -> None:
+    """Source: yakhyo/face-parsing `models/bisenet.py`; its two auxiliary heads are outputs, as in the exported files."""
+    x = g.input("input", ("batch", 3, 512, 512), (1, 3, 512, 512))
+    eighth, sixteenth, last = _resnet(g, x, blocks)
+    context = nn.relu(g, nn.conv(g, nn.mean(g, last), g.channels(128), 1, bias=False, norm=True))
+    coarse = _head(g, nn.resize(g, nn.add(g, _attended(g, last), context), mode="nearest"))
+    fine = _head(g, nn.resize(g, nn.add(g, _attended(g, sixteenth), coarse), mode="nearest"))
+    fused = _fused(g, eighth, fine)
+    for name, value, middle, factor in (("output", fused, 256, 8), ("aux_16", fine, 64, 8), ("aux_32", coarse, 64, 16)):
+        g.output(_classes(g, value, middle, factor), name, ("batch", _CLASSES, 512, 512))
+
+
+def _resnet(g: Graph, x: Tensor, blocks: Sequence[int]) -> list[Tensor]:
+    x = nn.relu(g, nn.conv(g, x, g.channels(64), 7, 2, bias=False, norm=True, fill=_skin_colour, shift=_UNMOVED))
+    x = nn.pool(g, x, "Max", 3, 2, 1)
+    stages = []
+    for stage, count in enumerate(blocks):
+        for block in range(count):
+            x = _basic_block(g, x, g.channels(64 << stage), 2 if stage and not block else 1)
+        stages.append(x)
+    return stages[1:]
+
+
+def _basic_block(g: Graph, x: Tensor, out: int, stride: int) -> Tensor:
+    y = nn.relu(g, nn.conv(g, x, out, 3, stride, bias=False, norm=True))
+    y = nn.conv(g, y, out, bias=False, norm=True, fill=silenced(he(0.5), 1), shift=_UNMOVED)
+    # A shrunk model's stages may be of one width: what downsamples always has its own convolution in the shortcut.
+    if stride == 2:
+        x = nn.conv(g, x, out, 1, 2, bias=False, norm=True, fill=carried(he(1.0), 1), shift=_UNMOVED)
+    return nn.relu(g, nn.add(g, x, y))
+
+
+def _attended(g: Graph, x: Tensor) -> Tensor:
+    x = nn.relu(g, nn.conv(g, x, g.channels(128), bias=False, norm=True))
+    weight = nn.conv(g, nn.mean(g, x), x.shape[1], 1, bias=False, norm=True, fill=he(1.0))
+    return nn.mul(g, x, nn.sigmoid(g, weight))
+
+
+def _head(g: Graph, x: Tensor) -> Tensor:
+    return nn.relu(g, nn.conv(g, x, x.shape[1], bias=False, norm=True))
+
+
+def _fused(g: Graph, spatial: Tensor, context: Tensor) -> Tensor:
+    both = nn.concat(g, [spatial, context])
+    x = nn.relu(g, nn.conv(g, both, g.channels(256), 1, bias=False, norm=True, fill=_CARRYING, shift=_UNMOVED))
+    weight = nn.relu(g, nn.conv(g, nn.mean(g, x), g.channels(64), 1, bias=False))
+    weight = nn.sigmoid(g, nn.conv(g, weight, x.shape[1], 1, bias=False, fill=he(1.0)))
+    return nn.add(g, nn.mul(g, x, weight), x)
+
+
+def _classes(g: Graph, x: Tensor, middle: int, factor: int) -> Tensor:
+    x = nn.relu(g, nn.conv(g, x, g.channels(middle), bias=False, norm=True, fill=_CARRYING, shift=_BACKGROUND))
+    x = nn.conv(g, x, _CLASSES, 1, bias=False, fill=_background_or_skin)
+    return nn.resize(g, x, factor, coordinates="align_corners")
+
+
+_BACKGROUND = started(normal(0.02), [0.0, 1.0])
+"""Channel 0 carries how like skin a place is, channel 1 is about one everywhere: the last layer has no biases."""
+
+
+def _skin_colour(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """The first channel is red less blue, averaged: skin has more of it than what is grey."""
+    drawn = he()(rng, shape)
+    area = math.prod(shape[2:])
+    drawn[0] = np.array([1 / area, 0, -1 / area], np.float32)[:, None, None]
+    return drawn
+
+
+def _background_or_skin(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    drawn = he(0.2)(rng, shape)
+    drawn[:, :2] = 0
+    drawn[_SKIN, 0] = 6.0
+    drawn[0, 1] = 4.0
+    return drawn
