@@ -33,6 +33,8 @@ EXACT = {  # parameters, and GMAC as the reference rounds it
     "xseg": (17_569_317, "13.80"),
     "real_esrgan_x4": (16_697_987, "293.71"),
     "real_esrgan_x2": (16_703_171, "73.45"),
+    "gpen_bfr_256": (18_879_010, "8.70"),
+    "gpen_bfr_512": (71_005_223, "138.10"),
 }
 ROUNDED = {  # where the reference gives millions only
     "ghost_1_256": ("128.5", "16.3"),
@@ -56,6 +58,8 @@ FILE_BYTES = {  # of the real files; the weights alone must come this near
     "2dfan4": (97_904_803, 0.03),
     "xseg": (70_327_709, 0.001),
     "bisenet_resnet_34": (93_632_546, 0.001),
+    "gpen_bfr_256": (75_715_262, 0.001),
+    "gpen_bfr_512": (284_340_240, 0.001),
 }
 OUTPUTS = {
     "inswapper_128": [("output", (1, 3, 128, 128))],
@@ -85,6 +89,9 @@ OUTPUTS = {
     "bisenet_resnet_34": [(name, (1, 19, 512, 512)) for name in ("output", "aux_16", "aux_32")],
     "real_esrgan_x4": [("output", (1, 3, 256, 256))],
     "real_esrgan_x2": [("output", (1, 3, 128, 128))],
+    "gpen_bfr_256": [("output", (1, 3, 256, 256))],
+    "gpen_bfr_512": [("output", (1, 3, 512, 512))],
+    "gfpgan_1.4": [("output", (1, 3, 512, 512))],
 }
 
 

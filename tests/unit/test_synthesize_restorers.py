@@ -43,6 +43,27 @@ def test_bisenet_is_the_reference_s_less_an_unused_classifier(name: str, million
     assert f"{graph.macs / 1e9:.1f}" == gmac
 
 
+def test_gfpgan_is_the_reference_s_less_what_no_export_writes() -> None:
+    """The training code also counts a mapping network that it never runs, and layers that show what the U-net sees."""
+    graph = build("gfpgan_1.4")
+    mapping = 8 * (512 * 512 + 512)
+    shown = sum(3 * channels + 3 for channels in (256, 256, 256, 256, 128, 64, 32))
+    assert graph.parameters + mapping + shown == 86_444_252
+    assert f"{graph.macs / 1e9:.1f}" == "197.8"
+    noise = 4 * 4 + 2 * sum(side * side for side in (8, 16, 32, 64, 128, 256, 512))
+    assert graph.weight_bytes == pytest.approx(4 * (graph.parameters + noise), abs=1000)
+
+
+@pytest.mark.parametrize(("name", "side"), [("gpen_bfr_256", 256), ("gpen_bfr_512", 512), ("gfpgan_1.4", 512)])
+def test_restorers_show_the_face_that_they_are_given(name: str, side: int, tmp_path: Path) -> None:
+    session = session_of(name, tmp_path)
+    faces = [picture(side, side) * 2 - 1, picture(side, side)[:, ::-1, ::-1] * 2 - 1]
+    shown = [session.run(None, {"input": np.ascontiguousarray(face[None])})[0][0] for face in faces]
+    for face, result in zip(faces, shown, strict=True):
+        assert alike(result, face) > 0.97
+        assert 1e-3 < np.abs(result - face).mean() < 0.1  # the pattern is there, and faint
+
+
 def test_xseg_keeps_the_middle_of_every_crop_of_a_batch(tmp_path: Path) -> None:
     session = session_of("xseg", tmp_path)
     crops = np.stack([picture(256, 256).transpose(1, 2, 0), np.full((256, 256, 3), 0.5, np.float32)])

@@ -76,13 +76,14 @@ def _fused(g: Graph, spatial: Tensor, context: Tensor) -> Tensor:
 
 
 def _classes(g: Graph, x: Tensor, middle: int, factor: int) -> Tensor:
-    x = nn.relu(g, nn.conv(g, x, g.channels(middle), bias=False, norm=True, fill=_CARRYING, shift=_BACKGROUND))
+    x = nn.relu(g, nn.conv(g, x, g.channels(middle), bias=False, norm=True, fill=_CARRYING_ALONE, shift=_BACKGROUND))
     x = nn.conv(g, x, _CLASSES, 1, bias=False, fill=_background_or_skin)
     return nn.resize(g, x, factor, coordinates="align_corners")
 
 
+_CARRYING_ALONE = silenced(_CARRYING, 1, start=1)
 _BACKGROUND = started(normal(0.02), [0.0, 1.0])
-"""Channel 0 carries how like skin a place is, channel 1 is about one everywhere: the last layer has no biases."""
+"""Channel 0 carries how like skin a place is, channel 1 is one everywhere: the last layer has no biases."""
 
 
 def _skin_colour(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -97,5 +98,5 @@ def _background_or_skin(rng: np.random.Generator, shape: tuple[int, ...]) -> Arr
     drawn = he(0.2)(rng, shape)
     drawn[:, :2] = 0
     drawn[_SKIN, 0] = 6.0
-    drawn[0, 1] = 4.0
+    drawn[0, 1] = 3.0
     return drawn

@@ -81,6 +81,9 @@ def _all() -> Mapping[str, Architecture]:
         Architecture("bisenet_resnet_34", "bisenet", "bisenet_34"),
         Architecture("real_esrgan_x4", "real_esrgan", "real_esrgan_x4"),
         Architecture("real_esrgan_x2", "real_esrgan", "real_esrgan_x2"),
+        Architecture("gpen_bfr_256", "gpen", "gpen_256"),
+        Architecture("gpen_bfr_512", "gpen", "gpen_512"),
+        Architecture("gfpgan_1.4", "gfpgan", "gfpgan"),
     ]
     return MappingProxyType({each.name: each for each in listed})
 

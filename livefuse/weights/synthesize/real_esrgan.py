@@ -16,6 +16,8 @@ _NOMINAL = 128
 """The height and width for which multiply-adds are counted."""
 _SHARP = carrying(average=False)
 _UNMOVED = silenced(he(0.5), COLOURS)
+_WEAKENED = silenced(he(0.5 / 1.2**_BLOCKS), COLOURS)
+"""Every block adds a fifth of its own input to it: that much they have grown in the end."""
 
 
 def real_esrgan_x4(g: Graph) -> None:
@@ -40,7 +42,7 @@ def _enlarging(g: Graph, scale: int) -> None:
     deep = x
     for _ in range(_BLOCKS):
         deep = _rrdb(g, deep)
-    x = nn.add(g, x, nn.conv(g, deep, x.shape[1], fill=_UNMOVED, shift=UNCHANGED))
+    x = nn.add(g, x, nn.conv(g, deep, x.shape[1], fill=_WEAKENED, shift=UNCHANGED))
     for _ in range(2):
         x = nn.leaky(g, _conv(g, nn.resize(g, x, mode="nearest"), carrying()), _SLOPE)
     x = nn.leaky(g, _conv(g, x, _SHARP), _SLOPE)
