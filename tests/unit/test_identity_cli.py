@@ -124,8 +124,8 @@ def test_what_must_be_refused_is_refused_before_models_are_loaded(
 
     ok(capsys, "add", "Ada", "a.png", "--consent", "self")
     monkeypatch.setattr(photos, "photo_finder", nobody_may_look)
-    fails(capsys, 4, "add", "Ada", "b.png", "--consent", "self")
-    fails(capsys, 4, "add", "Bea", "b.png")
+    assert "LF0406" in fails(capsys, 4, "add", "Ada", "b.png", "--consent", "self")
+    assert "LF0403" in fails(capsys, 4, "add", "Bea", "b.png")
 
 
 def test_removal_asks_on_a_terminal_and_wants_yes_elsewhere(
