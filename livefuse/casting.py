@@ -55,6 +55,6 @@ class Casting:
                 raise NoFace(f"{photo}: no face found to go by", hint="use a clear photo of the person to be swapped")
             points = max(faces, key=lambda face: float(np.prod(face[0][2:] - face[0][:2])))[1]
             lane = Lane(-1)
-            picture = self._backend.upload(lane, HostFrame((rgb,), "rgb24", rgb.shape[1], rgb.shape[0]))
+            picture = self._backend.upload(lane, HostFrame.of_rgb(rgb))
             self._known[key] = self._recognisers[recogniser].embed(lane, picture, np.asarray(points, np.float32)[None])
         return self._known[key]

@@ -59,6 +59,11 @@ class HostFrame:
         """The same picture with its place in the session's order and its capture instant."""
         return replace(self, seq=seq, scheduled_ns=scheduled_ns)
 
+    @classmethod
+    def of_rgb(cls, rgb: U8) -> HostFrame:
+        """A picture by itself, without a place in time. Shapes: rgb (H, W, 3)."""
+        return cls((rgb,), "rgb24", rgb.shape[1], rgb.shape[0])
+
     def __repr__(self) -> str:
         return f"HostFrame({self.format} {self.width}x{self.height} #{self.seq} pts {self.pts_ns / 1e9:.3f} s)"
 

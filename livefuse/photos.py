@@ -35,7 +35,7 @@ class PhotoSearch:
 
     def __call__(self, rgb: U8) -> list[tuple[F32, F32, F32]]:
         lane = Lane(0)
-        picture = self._backend.upload(lane, HostFrame((rgb,), "rgb24", rgb.shape[1], rgb.shape[0]))
+        picture = self._backend.upload(lane, HostFrame.of_rgb(rgb))
         faces = Faces.none()
         for detector in self._detectors:
             faces = detector(lane, picture)
@@ -116,5 +116,5 @@ def _no_search(rgb: U8) -> list[tuple[F32, F32, F32]]:
 
 
 def _picture(rgb: U8) -> Picture:
-    frame = HostFrame((rgb,), "rgb24", rgb.shape[1], rgb.shape[0])
+    frame = HostFrame.of_rgb(rgb)
     return Picture(frame.planes, frame.format, frame.width, frame.height, frame.colour)

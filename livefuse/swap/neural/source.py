@@ -7,9 +7,9 @@ from typing import Literal, Protocol
 import numpy as np
 
 from livefuse.align.converter import Converter
-from livefuse.align.recogniser import Recogniser
+from livefuse.align.recogniser import Recogniser, unit
 from livefuse.align.templates import TEMPLATES, similarity_from_points
-from livefuse.device.base import Backend, Lane, Picture
+from livefuse.device.base import Backend, Lane
 from livefuse.frame import F32, HostFrame
 from livefuse.runtime.blob import Blob
 from livefuse.swap.identity import Identity, Shot
@@ -52,19 +52,19 @@ class EmbeddingSource:
             raw = self._converter(Lane(-1), raw)
         if self._emap is not None:
             return self._mapped(raw)
-        return _unit(raw) if self._unit else np.asarray(raw, np.float32)
+        return unit(raw) if self._unit else np.asarray(raw, np.float32)
 
     def embed(self, shot: Shot) -> F32:
         """The recogniser's own numbers for one photo. Shapes: -> (1, D)."""
-        lane, rgb = Lane(-1), shot.image
-        picture = self._backend.upload(lane, HostFrame((rgb,), "rgb24", rgb.shape[1], rgb.shape[0]))
+        lane = Lane(-1)
+        picture = self._backend.upload(lane, HostFrame.of_rgb(shot.image))
         return self._recogniser.raw(lane, picture, shot.points[None])
 
     def _mapped(self, raw: F32) -> F32:
         assert self._emap is not None
         if self._latent == "facefusion":
             return np.asarray(raw @ self._emap / np.linalg.norm(raw), np.float32)
-        return _unit(_unit(raw) @ self._emap)
+        return unit(unit(raw) @ self._emap)
 
 
 class ImageSource:
@@ -78,15 +78,11 @@ class ImageSource:
         self._blob, self._backend = Blob(normalisation), backend
 
     def __call__(self, identity: Identity) -> F32:
-        lane, rgb = Lane(-1), identity.image
-        picture: Picture = self._backend.upload(lane, HostFrame((rgb,), "rgb24", rgb.shape[1], rgb.shape[0]))
+        lane = Lane(-1)
+        picture = self._backend.upload(lane, HostFrame.of_rgb(identity.image))
         (to_crop,) = similarity_from_points(identity.points[None], self._template)
         crop = np.empty((self._px, self._px, 3), np.uint8)
         self._backend.warp(lane, picture, to_crop, crop)
         out = np.empty((1, 3, self._px, self._px), np.float32)
         self._blob.fill(crop, out[0])
         return out
-
-
-def _unit(rows: F32) -> F32:
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
