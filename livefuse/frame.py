@@ -131,7 +131,9 @@ class Crop:
     landmarks (66, 2; no rows where no landmarker runs) in crop px; mask (h, w) uint8, opacity with which the crop is
     pasted, None until a swapper sets it. `swapped` is True once a swapper has replaced the face; the privacy guard reads
     it. `fine` and `weight` are the swapped image as float32 0..255 and the mask as float32 0..1 where a profile works with
-    them; `role` says which identity is worn.
+    them; `role` says which identity is worn. `visible` says how much of the face nothing hides (255: all), at a
+    resolution of its own, None where all of it may be swapped. `whole` is True once a later stage has put the face into
+    a crop of its own, which is then pasted by its mask alone.
     """
 
     track: int
@@ -144,6 +146,8 @@ class Crop:
     fine: F32 | None = None
     role: int = 0
     weight: F32 | None = None
+    visible: U8 | None = None
+    whole: bool = False
 
 
 Crops: TypeAlias = list[Crop]

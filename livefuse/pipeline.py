@@ -108,13 +108,29 @@ class Pipeline:
 
     def _render(self, flight: InFlight, look: Look) -> None:
         self._stamp(flight, "lane")
+        lane, picture, paste = flight.lane, flight.picture, look.swapper.paste
         if flight.crops and any(identity is not None for identity in look.identities):
             with self._covered(flight, "swap"):
-                flight.crops = look.swapper(flight.lane, flight.crops, look.identities, flight.frame.pts_ns)
-        lane, picture, paste = flight.lane, flight.picture, look.swapper.paste
+                self._swap(flight, look)
+            if look.enhance:
+                with self._covered(flight, "enhance"):
+                    for enhance in look.enhance:
+                        flight.crops = enhance(lane, picture, flight.crops, paste, flight.frame.pts_ns)
         flight.verdict = self.composite(lane, picture, flight.faces, flight.crops, paste, failed=flight.failed)
         self.composite.mark(lane, picture, self._marks())
         self._stamp(flight, "composite")
+
+    def _swap(self, flight: InFlight, look: Look) -> None:
+        lane, picture, t_ns = flight.lane, flight.picture, flight.frame.pts_ns
+        if look.masks is not None:
+            look.masks.begin(lane, picture, flight.crops, t_ns)
+        if look.colour is not None:
+            look.colour.begin(lane, flight.crops)
+        flight.crops = look.swapper(lane, flight.crops, look.identities, t_ns)
+        if look.colour is not None:
+            look.colour(lane, flight.crops, t_ns)
+        if look.masks is not None:
+            look.masks(lane, picture, flight.crops, t_ns)
 
     @contextmanager
     def _covered(self, flight: InFlight, stage: str) -> Iterator[None]:

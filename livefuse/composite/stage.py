@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from livefuse.composite.privacy import Decision, Verdict, decide
 from livefuse.config import PrivacyConfig
 from livefuse.device.base import Backend, Lane, Picture
-from livefuse.frame import U8, Crop, Crops, Faces
+from livefuse.frame import U8, Crops, Faces
+from livefuse.swap.base import Paste
 
 # So few values per head, or per picture with a head filling it, tell nobody apart; they still show that somebody is there.
 _FACE_CELLS = 6
@@ -15,8 +14,6 @@ _PICTURE_CELLS = 12
 
 Bitmap = tuple[U8, int, int]
 """RGBA and the place of its top-left corner."""
-
-Paste = Callable[[Lane, Picture, Crop], None]
 
 
 class Composite:
@@ -29,13 +26,16 @@ class Composite:
     def __call__(
         self, lane: Lane, picture: Picture, faces: Faces, crops: Crops, paste: Paste, *, failed: bool
     ) -> Verdict:
-        """`paste` is how the crops' swapper puts them back."""
+        """`paste` is how the crops' swapper puts them back; crops that are whole need no more than their mask."""
         decision = decide(self.privacy, faces, crops, failed=failed)
         self._cover(lane, picture, decision)
         if not decision.whole:
             for crop in crops:
                 if crop.swapped and crop.mask is not None:
-                    paste(lane, picture, crop)
+                    if crop.whole:
+                        self._backend.paste(lane, picture, crop.image, crop.mask, crop.to_crop)
+                    else:
+                        paste(lane, picture, crop)
         return decision.verdict
 
     def mark(self, lane: Lane, picture: Picture, bitmaps: list[Bitmap]) -> None:

@@ -14,14 +14,29 @@ from livefuse.errors import ModelMissing, RecipeInvalid
 from livefuse.paths import Paths
 from livefuse.weights.rules import broken_rule
 
-Kind = Literal["detector", "landmarker", "recogniser", "converter", "matte", "swapper", "enhancer"]
+Kind = Literal[
+    "detector", "landmarker", "recogniser", "converter", "swapper",
+    "matte", "occluder", "parser", "enhancer", "upscaler", "expression",
+]  # fmt: skip
+"""matte: person or background; occluder: face or what is before it; parser: the parts of a face."""
 Decode = Literal[
-    "yunet", "scrfd", "yoloface", "openseeface", "fan", "peppa_wutz", "landmarks_106", "facemesh", "points_to_68", "dfm"
+    "yunet",
+    "scrfd",
+    "yoloface",
+    "openseeface",
+    "fan",
+    "peppa_wutz",
+    "landmarks_106",
+    "facemesh",
+    "points_to_68",
+    "dfm",
+    "logits",
 ]
 IdentityKind = Literal["none", "embedding", "converted", "image"]
 Role = Literal[
-    "image", "identity", "morph", "points", "face", "mask", "target_mask", "landmarks", "heatmaps", "embedding"
-]
+    "image", "identity", "morph", "points", "face", "mask", "target_mask", "landmarks", "heatmaps", "embedding",
+    "fidelity", "volume", "pitch", "yaw", "roll", "scale", "translation", "expression", "keypoints", "driving", "own",
+]  # fmt: skip
 Template = Literal[
     "arcface_112_v1", "arcface_112_v2", "arcface_128", "dfl_whole_face", "ffhq_512", "mtcnn_512", "styleganex_384"
 ]
@@ -90,7 +105,7 @@ class Source(_Table):
 
 
 class Result(_Table):
-    """What comes out of a swapper: `value * gain + offset` is in 0..1."""
+    """What comes out of a swapper, enhancer or upscaler: `value * gain + offset` is in 0..1."""
 
     gain: float = 1.0
     offset: float = 0.0
@@ -122,6 +137,10 @@ class Recipe(_Table):
     identity: IdentityKind = "none"
     source: Source = Source()
     result: Result = Result()
+    scale: int | None = Field(None, ge=1, le=8, description="how many times larger an upscaler makes its picture")
+    tile: tuple[int, int, int] | None = Field(
+        None, description="an upscaler's tiles as others cut them: side, padding around the picture, overlap; px"
+    )
     parameters: int | None = Field(None, gt=0, description="learned numbers, for tables")
     gmac: float | None = Field(None, gt=0, description="10^9 multiply-adds of one run at the recipe's own size")
     synthesis: PlainName | None = Field(

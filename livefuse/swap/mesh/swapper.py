@@ -75,6 +75,7 @@ class MeshSwapper:
         self.config, self.cut = config, RegionCut(backend)
         self._backend = backend
         self._fade_in = fade_in
+        self._keep_mouth = config.keep_mouth is not False
         self._spline = warp.Spline(topology.stiffness())
         self._prepared: dict[tuple[str, str, int], Prepared] = {}
         self._tracks: dict[int, _Track] = {}
@@ -89,7 +90,7 @@ class MeshSwapper:
         if key not in self._prepared:
             while len(self._prepared) >= _PREPARED_KEPT:
                 self._prepared.pop(next(iter(self._prepared)), None)
-            self._prepared[key] = prepare(identity, self.config.seam, shut_mouth=self.config.keep_mouth)
+            self._prepared[key] = prepare(identity, self.config.seam, shut_mouth=self._keep_mouth)
         return self._prepared[key]
 
     def __call__(self, lane: Lane, crops: Crops, identities: Sequence[Identity | None], t_ns: int) -> Crops:
@@ -192,7 +193,7 @@ class MeshSwapper:
     def _keep_target(self, lane: Lane, target: _Target, opacity: U8) -> None:
         unit, points = target.frame.unit_px, target.landmarks
         mask.clip_outside(lane, opacity, target.contour)
-        if self.config.keep_mouth:
+        if self._keep_mouth:
             amount = mask.mouth_kept(mask.mouth_gap(points))
             mask.keep(lane, opacity, points[topology.INNER_LIPS], amount, 0.03 * unit)
         if self.config.keep_eyes:
