@@ -8,11 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from livefuse.adaptive.governor import Governor
+from livefuse.adaptive.rungs import Rung, ladder
+from livefuse.adaptive.steps import steps
 from livefuse.composite.marks import Marks
 from livefuse.config import Config, IdentityConfig, ProfileConfig, RoleConfig, SwapConfig, TrackConfig
 from livefuse.errors import SessionError
 from livefuse.loop import PipelineLoop
 from livefuse.stages import Stages
+from livefuse.swap.base import Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,7 @@ class Running:
     stages: Stages
     loop: PipelineLoop
     marks: Marks
+    governor: Governor | None = None
 
 
 class Changes:
@@ -80,14 +85,26 @@ class Changes:
             running, config = self._now(), self.config.model_copy(update=sections)
             look = running.stages.look(config)
             choose = running.stages.choice(config) if "cast" in sections else None
+            rungs = self.ladder(config, look) if running.governor else []
 
             def change(loop: PipelineLoop) -> None:
+                if running.governor is not None:
+                    running.governor.govern(rungs)
                 loop.look, running.marks.config = look, config
                 if choose is not None:
                     choose()
 
             running.loop.between_frames(change)
             self.config = config
+
+    def ladder(self, config: Config, look: Look) -> list[Rung]:
+        """What may be lowered of a session that wears this look."""
+        running = self._now()
+
+        def wear(another: Look) -> None:
+            running.loop.look = another
+
+        return ladder(config, steps(config, running.stages, look, wear))
 
     def _now(self) -> Running:
         if self._running is None:

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable
 
+from livefuse.adaptive.governor import Governor
 from livefuse.capture import Captured
 from livefuse.clock import Clock
 from livefuse.config import LiveConfig
@@ -23,7 +24,7 @@ class PipelineLoop(threading.Thread):
     """Takes frames until the inbox closes. With `live`, late frames are dropped and gaps are covered.
 
     Two frames are in flight at most: while one frame's networks run, the frame before is finished and leaves. When no
-    frame is waiting, the last one leaves at once.
+    frame is waiting, the last one leaves at once. The governor is told how long each frame kept this thread busy.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class PipelineLoop(threading.Thread):
         stats: Stats,
         *,
         live: LiveConfig | None,
+        governor: Governor | None = None,
         on_end: Callable[[], None],
     ) -> None:
         super().__init__(name="livefuse-pipeline", daemon=True)
@@ -48,6 +50,8 @@ class PipelineLoop(threading.Thread):
         self._stall_s = live.stall_ms / 1e3 if live else None
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._waiting: InFlight | None = None
+        self._governor = governor
+        self._waited_ns = 0
         self._on_end = on_end
 
     @property
@@ -61,10 +65,11 @@ class PipelineLoop(threading.Thread):
 
     def run(self) -> None:
         try:
-            turn = 0
+            turn, began_ns = 0, self._clock.now_ns()
             while (captured := self._next()) is not None:
                 self._work(self.lanes[turn], captured)
                 turn = (turn + 1) % len(self.lanes)
+                began_ns = self._govern(began_ns)
             self._leave(None)
         except Exception as error:
             self.error = error
@@ -72,6 +77,14 @@ class PipelineLoop(threading.Thread):
             self._inbox.close()
             self.finished.set()
             self._on_end()
+
+    def _govern(self, began_ns: int) -> int:
+        """A frame has been worked on since `began_ns`; returns when the next one begins."""
+        now_ns = self._clock.now_ns()
+        busy_ns, self._waited_ns = now_ns - began_ns - self._waited_ns, 0
+        if self._governor is not None:
+            self._governor.frame(busy_ns, now_ns)
+        return now_ns
 
     def _work(self, lane: Lane, captured: Captured) -> None:
         captured.trace.mark("queue", self._clock.now_ns())
@@ -97,10 +110,12 @@ class PipelineLoop(threading.Thread):
     def _next(self) -> Captured | None:
         """The next frame worth working on; None when no more will come."""
         while True:
+            since_ns = self._clock.now_ns()
             try:
                 captured = self._inbox.get(self._stall_s if self._waiting is None else 0)
             except Closed:
                 return None
+            self._waited_ns += self._clock.now_ns() - since_ns
             while not self._commands.empty():
                 self._commands.get()(self)
             if captured is None and self._waiting is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from livefuse.adaptive.governor import Governor
 from livefuse.capture import Capture, Captured
 from livefuse.changes import Changes, Running
 from livefuse.clock import Clock, MonotonicClock
@@ -33,6 +34,7 @@ log = logging.getLogger("livefuse")
 State = Literal["new", "opening", "running", "closed"]
 
 _JOIN_S = 10.0
+_USUAL_FPS = 30  # of sources that do not say
 
 
 @dataclass(slots=True)
@@ -102,7 +104,9 @@ class Session(Changes):
             self._stats.dropped["capture"] = threads.loop.dropped_at_capture
         lanes = sum(lane.nbytes for lane in threads.loop.lanes) if threads else 0
         memory = {"vram_bytes": 0, "rss_bytes": resident_bytes(), "lane_bytes": lanes}
-        return self._stats.record(memory, environment())
+        record = self._stats.record(memory, environment())
+        governor = self._running.governor if self._running else None
+        return record | ({"adaptive": governor.record()} if governor else {})
 
     @property
     def frames_out(self) -> int:
@@ -126,7 +130,7 @@ class Session(Changes):
         names = _unique([sink.name for sink in sinks])
         self._stats = Stats(names[0])
         marks = Marks(self._stats, stream, config, self.clock)
-        self._stages = stages = self._stages or build_stages(config, self.clock, marks)
+        self._stages = stages = self._stages or build_stages(config, self.clock, marks, wait=self._every)
         look = stages.look(config)
         bare = all(identity is None for identity in look.identities)
         if bare and config.privacy.mode == "closed" and config.backend != "null":
@@ -135,16 +139,20 @@ class Session(Changes):
         inbox: Mailbox[Captured] = Every() if self._every else Latest()
         cover = slate(info.format, info.height, info.width, info.colour, "camera paused", config.privacy.slate or None)
         retire = Retire(config.privacy, stages.pipeline, workers, cover, self.clock, self._stats)
+        governor = None if self._every else Governor(config.adaptive, 1e9 / float(info.fps or _USUAL_FPS))
         loop = PipelineLoop(
             inbox, stages.pipeline, retire, look, self.clock, self._stats,
-            live=None if self._every else config.live, on_end=self._tell,
+            live=None if self._every else config.live, governor=governor, on_end=self._tell,
         )  # fmt: skip
         capture = Capture(
             source, inbox, self.clock, config.live, self._stats,
             realtime=not self._every, seconds=config.seconds, reopen=self._open_source,
         )  # fmt: skip
         self._threads = _Threads(capture, loop, workers)
-        self._running = Running(stages, loop, marks)
+        self._running = Running(stages, loop, marks, governor)
+        if governor is not None:
+            marks.note = lambda: governor.note
+            governor.govern(self.ladder(config, look))
         self._start(self._threads)
 
     def _start(self, threads: _Threads) -> None:

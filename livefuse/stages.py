@@ -43,15 +43,17 @@ class Stages:
     choice: Callable[[Config], Callable[[], None]]
 
 
-def build_stages(config: Config, clock: Clock, marks: Callable[[], list[Bitmap]], *, inline: bool = False) -> Stages:
-    """`inline` has the models run on the caller's thread. Raises: ModelMissing, DownloadFailed, EngineFailed, BadValue."""
+def build_stages(
+    config: Config, clock: Clock, marks: Callable[[], list[Bitmap]], *, inline: bool = False, wait: bool = True
+) -> Stages:
+    """`inline` has the models run on the caller's thread, `wait` has frames wait for slow ones. Raises: ModelMissing, DownloadFailed, EngineFailed, BadValue."""
     if config.backend == "null":
         return _null_stages(config, clock, marks)
     backend, engines = CpuBackend(os.cpu_count() or 1 if inline else 1), Engines(config, inline=inline)
     detector, align = _known(config) if config.detect.model == KNOWN else _learned(config, backend, engines)
     composite = Composite(backend, config.privacy)
     find, embed = photo_finder(config, backend, engines), photo_embedder(config, backend, engines)
-    casting, wardrobe = Casting(backend, engines, find), Wardrobe(backend, engines, find, embed)
+    casting, wardrobe = Casting(backend, engines, find), Wardrobe(backend, engines, find, embed, wait=wait)
     tracker = Tracker(config.track, config.detect, chooser=casting.chooser(config))
     detect = Detect(detector, tracker, config.detect.every)
 

@@ -4,14 +4,13 @@ pipeline gets the finished look between two frames."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import TypeVar
 
 from livefuse.composite.profiles import make_profile
 from livefuse.config import Config, IdentityConfig
 from livefuse.device.base import Backend
 from livefuse.engines import Engines
 from livefuse.errors import BadValue, IdentityError
+from livefuse.finishing import Finishing, kept
 from livefuse.paths import Paths
 from livefuse.swap import consent
 from livefuse.swap.base import Look, Swapper
@@ -21,16 +20,17 @@ from livefuse.swap.mesh.swapper import MeshSwapper
 from livefuse.weights.recipe import Recipe
 
 MESH = "mesh"
-_MOST_KEPT = 16
-T = TypeVar("T")
 
 
 class Wardrobe:
     """Keeps what it has loaded, so that coming back to a swapper or an identity costs nothing."""
 
-    def __init__(self, backend: Backend, engines: Engines, find: FaceFinder, embed: Embed) -> None:
-        """`find` finds faces in photos, `embed` tells whose they are."""
+    def __init__(
+        self, backend: Backend, engines: Engines, find: FaceFinder, embed: Embed, *, wait: bool = True
+    ) -> None:
+        """`find` finds faces in photos, `embed` tells whose they are; `wait` as for Finishing."""
         self._backend, self._engines, self._find, self._embed = backend, engines, find, embed
+        self._finishing = Finishing(backend, engines, wait=wait)
         self._folder = Paths.default().identities
         self._swappers: dict[object, Swapper] = {}
         self._identities: dict[object, Identity] = {}
@@ -42,11 +42,11 @@ class Wardrobe:
         for identity in identities:
             if identity is not None:
                 swapper.prepare(identity)
-        return Look(swapper, tuple(identities))
+        return self._finishing.finished(Look(swapper, tuple(identities)), config)
 
     def _swapper(self, config: Config) -> Swapper:
-        key = (config.swap, config.profile, config.privacy.mode)
-        return _kept(self._swappers, key, lambda: self._made(config))
+        key = (config.swap, config.profile, config.privacy.mode, config.colour.seam)
+        return kept(self._swappers, key, lambda: self._made(config))
 
     def _made(self, config: Config) -> Swapper:
         if config.swap.model == MESH:
@@ -59,7 +59,11 @@ class Wardrobe:
 
         recipe = self._engines.recipe(config.swap.model, "swapper", "swap.model", also=[MESH])
         return make_swapper(
-            recipe, self._engines, self._backend, make_profile(config.profile, self._backend), config.swap
+            recipe,
+            self._engines,
+            self._backend,
+            make_profile(config.profile, self._backend),
+            config.swap,
         )
 
     def _identity(self, model: str, wanted: IdentityConfig) -> Identity | None:
@@ -70,7 +74,7 @@ class Wardrobe:
             return None
         # A stored identity may have been replaced, or its consent withdrawn, since it was loaded.
         key = (wanted, standing_version(wanted.photo, self._folder))
-        return _kept(self._identities, key, lambda: load_identity(wanted, self._find, self._folder, self._embed))
+        return kept(self._identities, key, lambda: load_identity(wanted, self._find, self._folder, self._embed))
 
     def _baked_in(self, recipe: Recipe, wanted: IdentityConfig) -> Identity | None:
         """The person a model was trained on. A photo is somebody else's, and so would its consent be."""
@@ -81,7 +85,7 @@ class Wardrobe:
             )
         if wanted.consent is None:
             return None
-        return _kept(self._identities, (recipe.name, wanted), lambda: self._identity_of_model(recipe, wanted))
+        return kept(self._identities, (recipe.name, wanted), lambda: self._identity_of_model(recipe, wanted))
 
     def _identity_of_model(self, recipe: Recipe, wanted: IdentityConfig) -> Identity:
         """A model that was trained on one person is their face: it takes their consent as a photo does."""
@@ -89,12 +93,3 @@ class Wardrobe:
         record = consent.require_ground(wanted.model_copy(update={"photo": recipe.file}), digest)
         consent.store(self._folder, record, recipe.file.encode(), ".txt")
         return Identity.of_model(recipe.name, record, digest)
-
-
-def _kept(held: dict[object, T], key: object, load: Callable[[], T]) -> T:
-    """From memory, or loaded; the oldest of many is let go."""
-    if key not in held:
-        while len(held) >= _MOST_KEPT:
-            held.pop(next(iter(held)))
-        held[key] = load()
-    return held[key]

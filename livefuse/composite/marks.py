@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from livefuse.clock import Clock
 from livefuse.composite.badge import badge, badge_position
 from livefuse.composite.overlay import Overlay, OverlayView
@@ -19,12 +21,14 @@ _MARGIN = 1 / 60
 class Marks:
     """Bitmaps for one session. The overlay is drawn afresh four times a second: nobody reads faster.
 
-    `config` is what the overlay names; a session replaces it when it changes.
+    `config` is what the overlay names; a session replaces it when it changes. `note` gives what else is to be said, such as
+    what was lowered to keep up.
     """
 
     def __init__(self, stats: Stats, info: StreamInfo, config: Config, clock: Clock) -> None:
         self._stats, self._info, self._clock = stats, info, clock
         self.config = config
+        self.note: Callable[[], str] = str
         self._overlay = Overlay(info.height, info.width) if config.overlay.enabled else None
         if self._overlay is not None:
             self._overlay.render(OverlayView())  # loads the font now, not on the first frame
@@ -70,4 +74,5 @@ class Marks:
             swapper=self.config.swap.model,
             privacy=self.config.privacy.mode,
             faces=glance.faces,
+            message=self.note(),
         )

@@ -58,6 +58,15 @@ class NetworkDetector:
         fixed = (height, width) if isinstance(height, int) and isinstance(width, int) else None
         self._view = View(backend, size_px, fixed, resize)
 
+    @property
+    def size_px(self) -> int | None:
+        """Longer side of the network's input, which may be changed between two pictures; None where the network fixes it."""
+        return self._view.size_px
+
+    @size_px.setter
+    def size_px(self, size_px: int) -> None:
+        self._view.size_px = size_px
+
     def __call__(self, lane: Lane, picture: Picture) -> Faces:
         return self.begin(lane, picture)()
 

@@ -21,24 +21,26 @@ class Detector(Protocol):
 
 
 class Detect:
-    """Runs the detector on every n-th picture; the tracker names the faces and predicts between.
+    """Runs the detector on every n-th picture; the tracker names the faces and predicts between. `every` is that n, and may be
+    changed between two pictures.
 
     Where the tracker's chooser has a likeness, one face of each picture at most is looked at between following and
     choosing, here, because the picture is at hand here.
     """
 
     def __init__(self, detector: Detector, tracker: Tracker, every: int = 1) -> None:
-        self._detector, self._tracker, self._every = detector, tracker, every
+        self.detector, self.every = detector, every
+        self._tracker = tracker
         self._count = 0
         self._looking: deque[Callable[[], Faces] | None] = deque()
 
     def begin(self, lane: Lane, picture: Picture) -> None:
         """Start the detector if this picture's turn has come."""
-        due = self._count % self._every == 0
+        due = self._count % self.every == 0
         self._count += 1
         looking = None
         try:
-            looking = self._detector.begin(lane, picture) if due else None
+            looking = self.detector.begin(lane, picture) if due else None
         finally:  # each picture that was begun is asked for once, also one whose detector failed
             self._looking.append(looking)
 

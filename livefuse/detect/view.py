@@ -23,15 +23,17 @@ class View:
     """
 
     def __init__(self, backend: Backend, size_px: int, fixed: tuple[int, int] | None, resize: Resize = "area") -> None:
-        self._backend, self._size_px, self._fixed, self._resize = backend, size_px, fixed, resize
+        self.size_px = size_px if fixed is None else None
+        self._backend, self._fixed, self._resize = backend, fixed, resize
 
     def size(self, picture: Picture) -> tuple[int, int]:
         """(H, W) of the network's input for a picture."""
         if self._fixed is not None:
             return self._fixed
+        assert self.size_px is not None  # of a network whose input is not fixed
         if self._resize == "insightface":
-            return self._size_px, self._size_px
-        return network_size(picture.width, picture.height, self._size_px)
+            return self.size_px, self.size_px
+        return network_size(picture.width, picture.height, self.size_px)
 
     def read(self, lane: Lane, picture: Picture, out: U8) -> float:
         """Fill `out` (h, w, 3) RGB; the rest is black. Returns network px per frame px."""

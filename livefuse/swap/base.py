@@ -35,7 +35,12 @@ class Swapper(Protocol):
 
 
 class MaskStage(Protocol):
-    """Says what of each face may be swapped. Used by the pipeline's thread."""
+    """Says what of each face may be swapped. Used by the pipeline's thread.
+
+    `every` says that networks run on every n-th frame, and may be changed between two frames.
+    """
+
+    every: int
 
     def begin(self, lane: Lane, picture: Picture, crops: Crops, t_ns: int) -> None:
         """Look at the target's faces, before they are swapped; networks start."""
@@ -59,7 +64,12 @@ class ColourStage(Protocol):
 
 
 class EnhanceStage(Protocol):
-    """Changes swapped faces once they are masked and coloured. Used by the pipeline's thread."""
+    """Changes swapped faces once they are masked and coloured. Used by the pipeline's thread.
+
+    `every` says that the network runs on every n-th frame, and may be changed between two frames.
+    """
+
+    every: int
 
     def __call__(self, lane: Lane, picture: Picture, crops: Crops, paste: Paste, t_ns: int) -> Crops:
         """The crops to composite: those it has changed are new ones with `whole` set. `paste` is how the swapper's crops

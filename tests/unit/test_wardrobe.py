@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livefuse.wardrobe import _MOST_KEPT, _kept
+from livefuse.finishing import MOST_KEPT, kept
 
 
 def test_what_was_loaded_is_kept_and_the_oldest_of_many_is_let_go() -> None:
@@ -14,12 +14,12 @@ def test_what_was_loaded_is_kept_and_the_oldest_of_many_is_let_go() -> None:
             loaded.append(key)
             return key * 10
 
-        return _kept(held, key, load)
+        return kept(held, key, load)
 
     assert [ask(1), ask(1)] == [10, 10]
     assert loaded == [1]
-    for key in range(2, _MOST_KEPT + 2):
+    for key in range(2, MOST_KEPT + 2):
         ask(key)
-    assert len(held) == _MOST_KEPT
+    assert len(held) == MOST_KEPT
     ask(1)
     assert loaded[-1] == 1
