@@ -36,6 +36,7 @@ bytes = 3
 licence = "MIT"
 licence_url = "https://example.test/LICENSE"
 non_commercial = false
+crop_px = 64
 [normalisation]
 order = "rgb"
 [[inputs]]
@@ -65,7 +66,13 @@ def test_every_model_that_people_have_has_a_recipe() -> None:
     detectors = {"scrfd_500m", "scrfd_2.5g", "scrfd_10g", "yoloface_8n"}
     landmarkers = {"landmarks_2d106", "2dfan4", "fan_68_5", "peppa_wutz", "facemesh_468"}
     rest = {"w600k_r50", "w600k_mbf", "crossface_simswap", "crossface_ghost", "crossface_hififace"}
-    assert base | swappers | detectors | landmarkers | rest <= set(BUILTIN)
+    masks = {"xseg_1", "xseg_2", "xseg_3", "xseg_vm", "occluder_vm", "bisenet_resnet_18", "bisenet_resnet_34"}
+    enhancers = {f"gfpgan_1.{n}" for n in "234"} | {f"gpen_bfr_{side}" for side in (256, 512, 1024, 2048)}
+    enhancers |= {"codeformer", "restoreformer_plus_plus"}
+    upscalers = {"real_esrgan_x2", "real_esrgan_x4", "real_esrgan_general_x4v3", "span_kendata_x4", "ultra_sharp_x4"}
+    expression = {f"live_portrait_{part}" for part in ("feature_extractor", "motion_extractor", "generator")}
+    known = base | swappers | detectors | landmarkers | rest | masks | enhancers | upscalers | expression
+    assert known == set(BUILTIN)
 
 
 @pytest.mark.parametrize("name", BUILTIN)
@@ -113,10 +120,72 @@ def test_contracts_of_the_swappers() -> None:
     assert (dfm.template, dfm.layout, dfm.identity, dfm.result.order) == ("dfl_whole_face", "nhwc", "none", "bgr")
 
 
+def test_contracts_of_the_masks() -> None:
+    recipes = all_recipes()
+    contracts = {
+        name: (r.crop_px, r.layout, r.normalisation.order if r.normalisation else "", r.decode, r.outputs[0].shape[1:])
+        for name, r in recipes.items()
+        if r.kind in ("occluder", "parser")
+    }
+    assert {contracts[f"xseg_{n}"] for n in "123"} == {(256, "nhwc", "bgr", None, (256, 256, 1))}
+    assert contracts["xseg_vm"] == (256, "nchw", "rgb", None, (1, 256, 256))
+    assert contracts["occluder_vm"] == (256, "nchw", "rgb", "logits", (1, 256, 256))
+    assert {contracts[f"bisenet_resnet_{n}"] for n in (18, 34)} == {(512, "nchw", "rgb", None, (19, 512, 512))}
+    free = {name for name in contracts if not isinstance(recipes[name].inputs[0].shape[0], int)}
+    assert free == {"xseg_1", "xseg_2", "xseg_3", "bisenet_resnet_18", "bisenet_resnet_34"}, "those that take a batch"
+
+
+def test_contracts_of_the_enhancers() -> None:
+    enhancers = {name: r for name, r in all_recipes().items() if r.kind == "enhancer"}
+    for name, r in enhancers.items():
+        assert (r.result.gain, r.result.offset, r.result.order) == (0.5, 0.5, "rgb")
+        assert r.template == ("arcface_128" if name == "gpen_bfr_256" else "ffhq_512")
+        assert r.inputs[0].shape == r.outputs[0].shape == (1, 3, r.crop_px, r.crop_px)
+    sides = {name: r.crop_px for name, r in enhancers.items() if r.crop_px != 512}
+    assert sides == {"gpen_bfr_256": 256, "gpen_bfr_1024": 1024, "gpen_bfr_2048": 2048}
+    codeformer = enhancers["codeformer"]
+    assert (codeformer.input("fidelity"), codeformer.inputs[1].dtype, codeformer.inputs[1].shape) == (
+        *("weight", "float64"),
+        (1,),
+    )
+
+
+def test_contracts_of_the_upscalers() -> None:
+    contracts = {name: (r.scale, r.tile) for name, r in all_recipes().items() if r.kind == "upscaler"}
+    assert contracts == {
+        "real_esrgan_x2": (2, (256, 16, 8)),
+        "real_esrgan_x4": (4, (256, 16, 8)),
+        "real_esrgan_general_x4v3": (4, (256, 16, 8)),
+        "span_kendata_x4": (4, (128, 8, 4)),
+        "ultra_sharp_x4": (4, (128, 8, 4)),
+    }
+
+
+def test_live_portrait_s_networks_fit_together() -> None:
+    recipes = all_recipes()
+    feature, motion, generator = (
+        recipes[f"live_portrait_{part}"] for part in ("feature_extractor", "motion_extractor", "generator")
+    )
+    assert feature.outputs[0].shape == generator.inputs[0].shape == (1, 32, 16, 64, 64)
+    assert [t.role for t in generator.inputs] == ["volume", "driving", "own"]
+    assert [t.name for t in generator.inputs] == ["feature_volume", "source", "target"]
+    roles = ["pitch", "yaw", "roll", "scale", "translation", "expression", "keypoints"]
+    assert [t.role for t in motion.outputs] == roles
+    assert motion.output("keypoints") == "#6"
+    assert generator.outputs[0].shape == (1, 3, 512, 512)
+    assert feature.normalisation == motion.normalisation
+    assert {r.template for r in (feature, motion, generator)} == {"arcface_128"}
+
+
 @pytest.mark.parametrize(
     ("name", "black", "white"),
     [
         ("inswapper_128", 0.0, 1.0),
+        ("bisenet_resnet_34", -0.485 / 0.229, (1 - 0.485) / 0.229),
+        ("gfpgan_1.4", -1.0, 1.0),
+        ("occluder_vm", 0.0, 1.0),
+        ("real_esrgan_x4", 0.0, 1.0),
+        ("live_portrait_motion_extractor", 0.0, 1.0),
         ("hyperswap_1a_256", -1.0, 1.0),
         ("simswap_256", -0.485 / 0.229, (1 - 0.485) / 0.229),
         ("scrfd_10g", -127.5 / 128, 127.5 / 128),
@@ -223,7 +292,7 @@ def test_recipes_are_frozen(tmp_path: Path) -> None:
         ('file = "mine.onnx"', 'file = "../mine.onnx"', "file = '../mine.onnx'", ""),
         ('name = "mine"', 'name = "other"', "name = 'other'", "'mine'"),
         ('kind = "matte"', 'kind = "swapper"', "needs `template` and `crop_px`", ""),
-        ('kind = "matte"', 'kind = "swapper"\ntemplate = "arcface_128"\ncrop_px = 128', 'role = "image"', ""),
+        ('kind = "matte"', 'kind = "swapper"\ntemplate = "arcface_128"', 'role = "image"', ""),
         ("sha256 = ", "# ", '`hash_from` must say "unknown"', ""),
         ("bytes = 3", 'hash_from = "unknown"', "yet there is a `sha256`", ""),
         ('[normalisation]\norder = "rgb"', "", r"needs a table \[normalisation\]", ""),
@@ -240,7 +309,7 @@ def test_a_broken_recipe_names_its_file_and_key(tmp_path: Path, old: str, new: s
 
 
 SWAPPER = (
-    GOOD.replace('kind = "matte"', 'kind = "swapper"\ntemplate = "arcface_128"\ncrop_px = 128\nidentity = "embedding"')
+    GOOD.replace('kind = "matte"', 'kind = "swapper"\ntemplate = "arcface_128"\nidentity = "embedding"')
     .replace('name = "x"', 'name = "x"\nrole = "image"')
     .replace('name = "y"', 'name = "y"\nrole = "face"')
     .replace(
@@ -274,6 +343,56 @@ def test_a_swapper_that_is_not_whole(tmp_path: Path, old: str, new: str, message
     text = SWAPPER.replace(old, new, 1)
     if "source.emap" in new:
         text = text.replace("[source]", "").replace('recogniser = "w600k_r50"\n', "")
+    with pytest.raises(RecipeInvalid, match=message):
+        read_recipe(written(tmp_path, text))
+
+
+def of_kind(kind: str, *lines: str, input_role: str = "image", output_role: str = "face") -> str:
+    """GOOD as another kind, with the alignment that most kinds need."""
+    told = "\n".join((f'kind = "{kind}"', 'template = "ffhq_512"', *lines))
+    text = GOOD.replace('kind = "matte"', told).replace('name = "x"', f'name = "x"\nrole = "{input_role}"')
+    return text.replace('name = "y"', f'name = "y"\nrole = "{output_role}"')
+
+
+def test_whole_recipes_of_the_other_kinds_are_read(tmp_path: Path) -> None:
+    for text in (
+        of_kind("enhancer"),
+        of_kind("upscaler", "scale = 4", "tile = [128, 8, 4]"),
+        of_kind("occluder", 'decode = "logits"', output_role="mask"),
+        of_kind("parser", output_role="mask"),
+        of_kind("expression", input_role="volume"),
+    ):
+        assert read_recipe(written(tmp_path, text)).kind in text
+    seeing_nothing = of_kind("expression", input_role="volume").replace('[normalisation]\norder = "rgb"', "")
+    assert read_recipe(written(tmp_path, seeing_nothing)).normalisation is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (of_kind("enhancer").replace('template = "ffhq_512"', ""), "an enhancer needs `template` and `crop_px`"),
+        (of_kind("expression").replace("crop_px = 64", ""), "an expression model needs `template` and `crop_px`"),
+        (of_kind("enhancer", input_role="points"), 'an enhancer needs an input with role = "image"'),
+        (of_kind("enhancer", output_role="mask"), 'an output with role = "face"'),
+        (of_kind("enhancer").replace("[[outputs]]", '[[inputs]]\nname = "w"\nshape = [1]\n[[outputs]]'), "of each input"),
+        (of_kind("enhancer").replace('[normalisation]\norder = "rgb"', ""), r"an enhancer needs a table \[normalisation\]"),
+        (of_kind("enhancer", "scale = 2"), "`scale` and `tile` belong to an upscaler, not to an enhancer"),
+        (of_kind("upscaler"), "an upscaler needs `scale`"),
+        (of_kind("upscaler", "scale = 4", output_role="mask"), 'an upscaler needs an input with role = "image" and'),
+        (of_kind("upscaler", "scale = 4", "tile = [16, 8, 8]"), r"`tile` = \[16, 8, 8\]"),
+        (of_kind("upscaler", "scale = 4", "tile = [16, -1, 2]"), "none below 0"),
+        (of_kind("upscaler", "scale = 9"), "scale = 9"),
+        (of_kind("occluder", output_role="mask").replace("crop_px = 64", ""), "an occluder needs `crop_px`"),
+        (of_kind("parser", output_role="mask").replace("crop_px = 64", ""), "a parser needs `crop_px`"),
+        (GOOD.replace("crop_px = 64", ""), "a matte needs `crop_px`"),
+        (of_kind("occluder"), 'an occluder needs an input with role = "image" and an output with role = "mask"'),
+        (of_kind("parser", 'decode = "logits"', output_role="mask"), "belongs to an occluder, not to a parser"),
+        (of_kind("expression").replace('role = "face"', ""), "an expression model needs the `role` of each output"),
+        (of_kind("expression").replace('role = "image"', ""), "an expression model needs the `role` of each input"),
+        (of_kind("expression").replace('[normalisation]\norder = "rgb"', ""), "an expression model needs a table"),
+    ],
+)  # fmt: skip
+def test_other_kinds_that_are_not_whole(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(RecipeInvalid, match=message):
         read_recipe(written(tmp_path, text))
 

@@ -37,6 +37,7 @@ def recipe(name: str, url: str = "https://127.0.0.1:1", *, non_commercial: bool 
             "non_commercial": non_commercial,
             "inputs": [{"name": "x", "shape": [1]}],
             "outputs": [{"name": "y", "shape": [1]}],
+            "crop_px": 64,
             "normalisation": {"order": "rgb"},
         }
     )
