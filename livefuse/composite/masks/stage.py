@@ -1,0 +1,115 @@
+"""The stage that says what of each face is swapped: networks start on the target, their answers shape the swapped crop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from livefuse.composite.masks.base import Masker, Visible
+from livefuse.composite.masks.parts import Networks, Parts
+from livefuse.composite.masks.soft import NETWORK_GRID_PX
+from livefuse.device.base import Lane, Picture
+from livefuse.errors import DegenerateFace
+from livefuse.frame import U8, Crop, Crops
+
+_FORGET_NS = 1_000_000_000
+F = TypeVar("F")
+
+
+class Finish(Protocol[F]):
+    """How masks are combined, and what of each face that needs to be kept (F)."""
+
+    def new_face(self) -> F: ...
+
+    def look(self, face: F, parts: Parts) -> None:
+        """Take what the networks said anew."""
+        ...
+
+    def apply(self, lane: Lane, index: int, crop: Crop, face: F, estimate: U8 | None, t_ns: int) -> None:
+        """Lower a swapped crop's mask, and set `Crop.visible`."""
+        ...
+
+
+@dataclass(slots=True)
+class _Track(Generic[F]):
+    face: F
+    seen_ns: int
+    is_new: bool = True
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A frame between `begin` and the swap. Crops go by identity: the swapper changes them in place."""
+
+    looked_at: list[Crop] = field(default_factory=list)
+    parts: Callable[[], list[Parts]] = list
+    faces: list[Crop] = field(default_factory=list)
+    estimates: Visible = list
+
+
+class Masks(Generic[F]):
+    """Used by the pipeline's thread.
+
+    `every`: networks run on every n-th frame, and on any frame for a face that is new; between, a face's last mask moves
+    along with it. It may be changed between two frames. `estimate` needs no weights and looks at every frame.
+    """
+
+    def __init__(self, networks: Networks, estimate: Masker | None, finish: Finish[F], *, every: int = 1) -> None:
+        self.every, self.estimate = every, estimate
+        self._networks, self._finish = networks, finish
+        self._tracks: dict[int, _Track[F]] = {}
+        self._begun = _Begun()
+        self._since = 0  # frames since the networks looked at all faces
+
+    def begin(self, lane: Lane, picture: Picture, crops: Crops, t_ns: int) -> None:
+        self._forget(t_ns)
+        faces = [crop for crop in crops if self._is_sound(crop)]
+        tracks = [self._track(crop.track, t_ns) for crop in faces]
+        self._since += 1
+        everyone = self._since >= self.every
+        if everyone:
+            self._since = 0
+        looked_at = [crop for crop, track in zip(faces, tracks, strict=True) if everyone or track.is_new]
+        self._begun = begun = _Begun(faces=faces)
+        if self._networks:
+            begun.looked_at = looked_at
+            begun.parts = self._networks.begin(lane, picture, looked_at, NETWORK_GRID_PX)
+        if self.estimate is not None:
+            begun.estimates = self.estimate.begin(lane, picture, faces, t_ns)
+
+    def __call__(self, lane: Lane, picture: Picture, crops: Crops, t_ns: int) -> None:
+        begun, self._begun = self._begun, _Begun()
+        self._look(lane, begun)
+        estimates = {id(crop): mask for crop, mask in zip(begun.faces, begun.estimates(), strict=False)}
+        known = {id(crop) for crop in begun.faces}
+        for index, crop in enumerate(crops):
+            if crop.swapped and crop.mask is not None and id(crop) in known:
+                face = self._track(crop.track, t_ns).face
+                self._finish.apply(lane, index, crop, face, estimates.get(id(crop)), t_ns)
+
+    def _look(self, lane: Lane, begun: _Begun) -> None:
+        parts = begun.parts()
+        swapped = [i for i, crop in enumerate(begun.looked_at) if crop.swapped]
+        self._networks.parse(lane, [begun.looked_at[i] for i in swapped], [parts[i] for i in swapped])
+        for crop, part in zip(begun.looked_at, parts, strict=True):
+            track = self._tracks[crop.track]
+            self._finish.look(track.face, part)
+            # what was not swapped was not parsed either
+            track.is_new = self._networks.parser is not None and not crop.swapped
+
+    def _is_sound(self, crop: Crop) -> bool:
+        try:
+            self._networks.framing.to_square(crop, 1)
+        except DegenerateFace:
+            return False  # nothing to align by: no mask for it, as no landmark swapper swaps it either
+        return True
+
+    def _track(self, number: int, t_ns: int) -> _Track[F]:
+        track = self._tracks.setdefault(number, _Track(self._finish.new_face(), t_ns))
+        track.seen_ns = t_ns
+        return track
+
+    def _forget(self, t_ns: int) -> None:
+        for number in [n for n, t in self._tracks.items() if abs(t_ns - t.seen_ns) > _FORGET_NS]:
+            del self._tracks[number]
