@@ -62,6 +62,10 @@ class Masks(Generic[F]):
         self._begun = _Begun()
         self._since = 0  # frames since the networks looked at all faces
 
+    @property
+    def has_networks(self) -> bool:
+        return bool(self._networks)
+
     def begin(self, lane: Lane, picture: Picture, crops: Crops, t_ns: int) -> None:
         self._forget(t_ns)
         faces = [crop for crop in crops if self._is_sound(crop)]
