@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from livefuse.config import Config
-from livefuse.errors import BadValue
+from livefuse.device.base import Lane
+from livefuse.errors import BadValue, EngineFailed
 from livefuse.paths import Paths
 from livefuse.runtime.ort import OrtEngine
 from livefuse.weights.recipe import Kind, Recipe
 from livefuse.weights.store import ModelStore
+
+log = logging.getLogger("livefuse")
+
+_SAME = 1e-3  # of an output's range: sums in another order differ, pictures mixed up differ by far more
 
 
 class Engines:
@@ -20,6 +28,7 @@ class Engines:
         """`inline` has them run on the caller's thread, see OrtEngine."""
         self.store, self._inline = store or ModelStore.default(), inline
         self._runtime, self._auto_pull = config.runtime, config.auto_pull
+        self._batched: dict[str, OrtEngine | None] = {}
         self._loaded: dict[tuple[str, tuple[tuple[str, int], ...]], OrtEngine] = {}
 
     def recipe(self, name: str, kind: Kind, key: str, *, also: Sequence[str] = ()) -> Recipe:
@@ -52,6 +61,25 @@ class Engines:
             )
         return self._loaded[key]
 
+    def load_batched(self, recipe: Recipe) -> OrtEngine | None:
+        """The engine of a model that states a batch of one, taking any; None where its graph does not bear it. Two random
+        inputs at once must give what each gives alone."""
+        if recipe.name not in self._batched:
+            self._batched[recipe.name] = self._tried(recipe)
+        return self._batched[recipe.name]
+
+    def _tried(self, recipe: Recipe) -> OrtEngine | None:
+        from livefuse.weights.onnx.free_batch import freed_file
+
+        freed = freed_file(self._standard(self.file(recipe)), Paths.default().cache / "onnx")
+        try:
+            engine = OrtEngine(freed, config=self._runtime, inline=self._inline)
+            same = bears_batches(engine)
+        except EngineFailed as error:
+            log.info("%s does not take a batch: %s", recipe.name, error)
+            return None
+        return engine if same else None
+
     def _standard(self, file: Path) -> Path:
         """What every provider can run: ONNX Runtime's own fused operators are the CPU's."""
         if self._runtime.providers == ("cpu",):
@@ -59,3 +87,22 @@ class Engines:
         from livefuse.weights.onnx.unfuse import standard_file
 
         return standard_file(file, Paths.default().cache / "onnx")
+
+
+def bears_batches(engine: OrtEngine) -> bool:
+    """Whether two random inputs in one run give what each gives alone. Raises: EngineFailed."""
+    random, lane = np.random.default_rng(0), Lane(-1)
+    feeds = {
+        name: random.random((2, *(axis for axis in shape[1:] if isinstance(axis, int))), np.float32)
+        for name, shape in engine.inputs.items()
+    }
+    together = {name: values.copy() for name, values in engine.run(lane, feeds).items()}
+    for i in range(2):
+        alone = engine.run(lane, {name: values[i : i + 1] for name, values in feeds.items()})
+        for name, values in alone.items():
+            if together[name].shape != (2, *values.shape[1:]):
+                return False
+            reach = float(np.ptp(values)) or 1.0
+            if not np.abs(together[name][i] - values[0]).max() <= _SAME * reach:
+                return False
+    return True

@@ -22,7 +22,8 @@ def make_swapper(recipe: Recipe, engines: Engines, backend: Backend, profile: Pr
     """Raises: ModelMissing naming every file that lacks, EngineFailed, RecipeInvalid."""
     helpers = [name for name in (recipe.source.recogniser, recipe.source.converter) if name]
     engines.require([recipe, *(engines.store.recipe(name) for name in helpers)])
-    engine = engines.load(recipe)
+    # k x k pictures of one face in one run: batches are made possible where the export forbids them without need
+    engine = (engines.load_batched(recipe) if config.boost > 1 else None) or engines.load(recipe)
     recipe = bound(recipe, engine.inputs, engine.outputs)
     if recipe.decode == "dfm":
         return DfmSwapper(recipe, engine, profile, morph=config.morph)
