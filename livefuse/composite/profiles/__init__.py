@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from livefuse.device.base import Backend
 
 
-def make_profile(config: ProfileConfig, backend: Backend) -> Profile:
-    """The profile that the configuration names."""
+def make_profile(config: ProfileConfig, backend: Backend, seam: float = 1.0) -> Profile:
+    """The profile that the configuration names. `seam` 0..1 is how far our own has colours meet at the seam."""
     if config.name == "insightface":
         from livefuse.composite.profiles.insightface import InsightFace
 
@@ -26,4 +26,4 @@ def make_profile(config: ProfileConfig, backend: Backend) -> Profile:
         return DeepLiveCam(backend, config.opacity, config.sharpness, config.mouth_mask)
     from livefuse.composite.profiles.livefuse import Livefuse
 
-    return Livefuse(backend)
+    return Livefuse(backend, seam)

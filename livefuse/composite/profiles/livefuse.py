@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from livefuse.composite.profiles.face_shape import face_mask
-from livefuse.composite.profiles.seam import seam_tint, tinted
+from livefuse.composite.profiles.seam import seam_tint, tinted, untinted
 from livefuse.device.base import Backend, Lane, Picture
 from livefuse.frame import F32, U8, Crop
 
@@ -21,8 +21,9 @@ class Livefuse:
     points: Literal["landmarks", "detector"] = "landmarks"
     takes_mask = True
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, seam: float = 1.0) -> None:
+        """`seam` 0..1: how far the face takes the target's colours where both meet."""
+        self._backend, self._seam = backend, seam
 
     def cut(self, lane: Lane, picture: Picture, to_crop: F32, out: U8) -> None:
         self._backend.warp(lane, picture, to_crop, out)
@@ -30,7 +31,10 @@ class Livefuse:
     def finish(self, lane: Lane, crop: Crop, face: F32, opacity: F32 | None) -> None:
         side = face.shape[0]
         mask = face_mask(crop.landmarks, side)
-        tinted(face, seam_tint(face, crop.image, mask), crop.image)
+        if self._seam > 0:
+            tinted(face, seam_tint(face, crop.image, mask, self._seam), crop.image)
+        else:
+            untinted(face, crop.image)
         # not lane memory: crops of one frame are pasted after the last of them is finished
         mask = np.asarray(cv2.resize(mask, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
         if opacity is not None:

@@ -14,10 +14,10 @@ _TINT, _MOST = 40.0, 28.0  # of 255: what is more is hair, a hand, a contour tha
 _INNER = 3
 
 
-def seam_tint(face: F32, target: U8, mask: U8) -> F32:
+def seam_tint(face: F32, target: U8, mask: U8, amount: float = 1.0) -> F32:
     """What to add to a face, (CELLS, CELLS, 3) in 0..255, so that it has the target's colours along the mask's ramp.
 
-    Shapes: face (S, S, 3) RGB 0..1, target (S, S, 3) RGB 0..255, mask of any size 0..255.
+    `amount` 0..1 is how much of that. Shapes: face (S, S, 3) RGB 0..1, target (S, S, 3) RGB 0..255, mask of any size 0..255.
     """
     cells = (CELLS, CELLS)
     theirs = cv2.resize(target, cells, interpolation=cv2.INTER_AREA)
@@ -35,7 +35,8 @@ def seam_tint(face: F32, target: U8, mask: U8) -> F32:
     stacked[..., 3] = weight
     total = cv2.GaussianBlur(stacked, (0, 0), _NEAR_CELLS)
     total += np.float32(_WIDE_SHARE) * cv2.GaussianBlur(stacked, (0, 0), _WIDE_CELLS)
-    return np.asarray(total[..., :3] / total[..., 3:], np.float32)
+    tint = np.asarray(total[..., :3] / total[..., 3:], np.float32)
+    return tint if amount >= 1 else tint * np.float32(amount)
 
 
 def tinted(face: F32, tint: F32, out: U8) -> None:
@@ -44,3 +45,9 @@ def tinted(face: F32, tint: F32, out: U8) -> None:
     for channel in range(3):
         wide = cv2.resize(tint[..., channel], size, interpolation=cv2.INTER_LINEAR)
         cv2.insertChannel(cv2.addWeighted(face[..., channel], 255.0, wide, 1.0, 0.0, dtype=cv2.CV_8U), out, channel)
+
+
+def untinted(face: F32, out: U8) -> None:
+    """`face` in 0..255, rounded and saturated as `tinted` does it. Shapes: face, out (S, S, 3)."""
+    for channel in range(3):
+        cv2.insertChannel(cv2.multiply(face[..., channel], 255.0, dtype=cv2.CV_8U), out, channel)

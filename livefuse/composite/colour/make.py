@@ -1,0 +1,39 @@
+"""From a configuration to the colour stage it asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from livefuse.composite.colour.base import Method
+    from livefuse.config import Config
+    from livefuse.swap.base import ColourStage
+
+_MESH = "mesh"
+
+
+def make_colour(config: Config) -> ColourStage | None:
+    """None where nothing of the target's colours is asked for."""
+    colour = config.colour
+    if colour.method == "none" or colour.amount <= 0:
+        return None
+    from livefuse.composite.colour import lattice
+    from livefuse.composite.colour.stage import Colour
+
+    by_landmarks = config.swap.model == _MESH
+    place = lattice.of_face if by_landmarks else lattice.of_template
+    return Colour(_method(colour.method, colour.amount), colour.seconds, place, masked=by_landmarks)
+
+
+def _method(name: str, amount: float) -> Method:
+    if name == "lab":
+        from livefuse.composite.colour.lab import LabStatistics
+
+        return LabStatistics(amount)
+    if name == "histogram":
+        from livefuse.composite.colour.histogram import Histogram
+
+        return Histogram(amount)
+    from livefuse.composite.colour.relight import Relight
+
+    return Relight(amount)

@@ -1,0 +1,94 @@
+"""Which cells of the lattice tell the light: bare skin that both faces show.
+
+Eyes, brows and mouth belong to the person, not to the light. Nor do hands, hair and microphones: over a face, light
+changes colours by factors that lie near a plane, and a thing before the face does not.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from livefuse.composite.colour.lattice import CELLS, FIELD_CELLS
+from livefuse.frame import F32, U8
+
+# Centre's shift down and standard deviations along and across, in eye distances: eyes with their brows, the mouth.
+_EYE, _MOUTH = (-0.10, 0.30, 0.22), (0.0, 0.36, 0.20)
+_HIDDEN = 0.95
+_FLOOR = 8.0  # grey levels added to both sides: black over black is no light
+_TOLERANCE = 0.35  # least distance from the plane that counts as strange, in logarithms of the three channels together
+_ROUNDS = 3
+_STIFF = 0.02  # how strongly slopes keep to 0 where hardly anything is seen
+_PLACES = np.arange(CELLS, dtype=np.float32)
+_RAMP = (np.arange(FIELD_CELLS, dtype=np.float32) + 0.5) * (2 / FIELD_CELLS) - 1
+_PLANE = np.stack((np.ones(FIELD_CELLS**2), np.tile(_RAMP, FIELD_CELLS), np.repeat(_RAMP, FIELD_CELLS)), axis=1).astype(
+    np.float32
+)
+
+
+def bare(mask: U8, points: F32) -> F32:
+    """0..1: how much of each cell is swapped and no feature. Shapes: mask (CELLS, CELLS), points (5, 2) cells ->
+    (CELLS, CELLS)."""
+    share = mask.astype(np.float32)
+    share *= share * np.float32(1 / 255**2)
+    apart = float(np.hypot(*(points[1] - points[0]).tolist())) + 1e-3
+    mouth = (points[3] + points[4]) / 2
+    for (x, y), (down, along, across) in ((points[0], _EYE), (points[1], _EYE), (mouth, _MOUTH)):
+        columns = np.exp(-0.5 * ((_PLACES - x) / (along * apart)) ** 2)
+        rows = np.exp(-0.5 * ((_PLACES - y - down * apart) / (across * apart)) ** 2)
+        share *= 1 - np.float32(_HIDDEN) * np.outer(rows, columns)
+    return share
+
+
+class Plane(NamedTuple):
+    """The light's change over the face: `slopes` (3, 3) are level, rise to the right and rise down (rows) of each
+    channel's logarithm; `trust` (FIELD_CELLS, FIELD_CELLS) is 1 where the face keeps to it."""
+
+    slopes: F32
+    trust: F32
+
+    def field(self) -> F32:
+        """(FIELD_CELLS, FIELD_CELLS, 3) logarithms."""
+        return (_PLANE @ self.slopes).reshape(FIELD_CELLS, FIELD_CELLS, 3)
+
+
+def plane_of(target: F32, swapped: F32, weight: F32, start: F32 | None) -> Plane:
+    """The plane that most of the face keeps to, by iteratively reweighted least squares.
+
+    `start` are the slopes of the frame before: with them, even a hand over most of the face is told from the light.
+    Shapes: target, swapped (FIELD_CELLS, FIELD_CELLS, 3) grey levels; weight (FIELD_CELLS, FIELD_CELLS).
+    """
+    factors = (cv2.log(target + np.float32(_FLOOR)) - cv2.log(swapped + np.float32(_FLOOR))).reshape(-1, 3)
+    sure = weight.reshape(-1)
+    slopes = _level(factors, sure) if start is None else start
+    trust = _trust(factors, slopes, sure)
+    for _ in range(_ROUNDS):
+        slopes = _fitted(factors, sure * trust)
+        trust = _trust(factors, slopes, sure)
+    return Plane(slopes, trust.reshape(weight.shape))
+
+
+def _level(factors: F32, weight: F32) -> F32:
+    slopes = np.zeros((3, 3), np.float32)
+    seen = weight > 0.5 * float(weight.max())
+    slopes[0] = np.median(factors[seen], axis=0)
+    return slopes
+
+
+def _trust(factors: F32, slopes: F32, weight: F32) -> F32:
+    apart = factors - _PLANE @ slopes
+    squared = np.einsum("ij,ij->i", apart, apart)
+    # Where everything is far off, the light has changed: what counts is to be farther off than the rest.
+    scale = max(_TOLERANCE**2, float(squared @ weight) / max(float(weight.sum()), 1e-3))
+    squared *= np.float32(1 / scale)
+    return np.asarray(1 / (1 + squared * squared), np.float32)
+
+
+def _fitted(factors: F32, weight: F32) -> F32:
+    weighted = _PLANE * weight[:, None]
+    normal = weighted.T @ _PLANE
+    normal[[1, 2], [1, 2]] += _STIFF * float(normal[0, 0])
+    normal[[0, 1, 2], [0, 1, 2]] += 1e-4
+    return np.asarray(np.linalg.solve(normal, weighted.T @ factors), np.float32)

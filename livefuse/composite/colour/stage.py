@@ -1,0 +1,145 @@
+"""The colour stage: looks at faces before and after the swap, keeps what it measures steady, changes the swapped ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from livefuse.composite.colour import lattice, skin
+from livefuse.composite.colour.base import Method, Seen
+from livefuse.composite.colour.lattice import CELLS, FIELD_CELLS, Place
+from livefuse.composite.colour.smooth import Follower
+from livefuse.device.base import Lane
+from livefuse.errors import DegenerateFace
+from livefuse.frame import F32, U8, Crop, Crops
+
+_FORGET_NS = 1_000_000_000
+# Another face is worn when the swapped one changes by so much from one frame to the next, and the target does not.
+_JUMP, _STILL = 10.0, 3.0
+
+
+@dataclass(slots=True)
+class _Track:
+    """What is known of one face: its map, the light's plane, mean levels of target and swapped face, when it was last
+    seen, and the crop that was then worked on, whose `visible` a later stage may have set."""
+
+    follower: Follower
+    seen_ns: int
+    slopes: F32 | None = None
+    means: F32 | None = None
+    last: tuple[Crop, Place] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """A target's face: where its lattice lies, and its colours there (CELLS, CELLS, 3)."""
+
+    place: Place
+    image: U8
+
+
+class Colour:
+    """Gives swapped faces the target's colours by one method. Used by the pipeline's thread."""
+
+    def __init__(self, method: Method, seconds: float, place: Callable[[Crop], Place], *, masked: bool) -> None:
+        """`masked` keeps what a crop's mask hides as it is: where that is the target's own picture."""
+        self._method, self._seconds, self._place, self._masked = method, seconds, place, masked
+        self._before: dict[int, _Before] = {}
+        self._tracks: dict[int, _Track] = {}
+
+    def begin(self, lane: Lane, crops: Crops) -> None:
+        self._before.clear()
+        for slot, crop in enumerate(crops):
+            try:
+                place = self._place(crop)
+            except DegenerateFace:
+                continue  # nothing can be put on it either
+            kept = lane.buffer(f"colour.before.{slot}", (CELLS, CELLS, 3))
+            np.copyto(kept, lattice.sampled(crop.image, place))
+            self._before[crop.track] = _Before(place, kept)
+
+    def __call__(self, lane: Lane, crops: Crops, t_ns: int) -> None:
+        for crop in crops:
+            before = self._before.get(crop.track)
+            if crop.swapped and crop.mask is not None and before is not None:
+                self._change(lane, crop, crop.mask, before, t_ns)
+        for number in [n for n, track in self._tracks.items() if abs(t_ns - track.seen_ns) > _FORGET_NS]:
+            del self._tracks[number]
+
+    def _change(self, lane: Lane, crop: Crop, mask: U8, before: _Before, t_ns: int) -> None:
+        track = self._track(crop.track, t_ns)
+        weight = skin.bare(lattice.sampled(mask, before.place, cv2.BORDER_CONSTANT), before.place.cells_of(crop.points))
+        weight *= _unhidden(crop, before.place, track.last)
+        track.last = crop, before.place
+        if float(weight.max()) < 0.05:
+            return
+        seen = _seen(track, before.image, lattice.sampled(crop.image, before.place), weight)
+        state = track.follower.follow(self._method.measure(seen), t_ns)
+        self._apply(lane, crop, mask, state, seen, before.place)
+
+    def _track(self, number: int, t_ns: int) -> _Track:
+        track = self._tracks.get(number)
+        if track is None or abs(t_ns - track.seen_ns) > _FORGET_NS:
+            track = self._tracks[number] = _Track(Follower(self._seconds), t_ns)
+        track.seen_ns = t_ns
+        return track
+
+    def _apply(self, lane: Lane, crop: Crop, mask: U8, state: F32, seen: Seen, place: Place) -> None:
+        if crop.fine is not None:
+            changed = self._method.apply(lane, crop.fine, state, seen, place)
+            np.clip(changed, 0, 255, out=crop.fine)
+            np.copyto(crop.image, crop.fine, casting="unsafe")
+            return
+        changed = self._method.apply(lane, crop.image, state, seen, place)
+        if self._masked:
+            cv2.copyTo(changed, mask, crop.image)
+        else:
+            np.copyto(crop.image, changed)
+
+
+def _unhidden(crop: Crop, place: Place, last: tuple[Crop, Place] | None) -> F32 | float:
+    """0..1 per cell: what nothing hides; as it was a frame ago where masks are made later than colours."""
+    if crop.visible is not None:
+        return _visible(crop, crop.visible, place)
+    if last is not None and last[0].visible is not None:
+        return _visible(last[0], last[0].visible, last[1])
+    return 1.0
+
+
+def _visible(crop: Crop, visible: U8, place: Place) -> F32:
+    """`visible` has a resolution of its own: the same part of the crop."""
+    height, width = visible.shape
+    scale = np.array([[width / crop.image.shape[1]], [height / crop.image.shape[0]]], np.float32)
+    matrix = place.to_crop * scale
+    matrix[:, 2:] += 0.5 * scale - 0.5
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    seen = cv2.warpAffine(visible, matrix, (CELLS, CELLS), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return seen.astype(np.float32) * np.float32(1 / 255)
+
+
+def _seen(track: _Track, target: U8, swapped: U8, weight: F32) -> Seen:
+    half = (FIELD_CELLS, FIELD_CELLS)
+    theirs, ours, field_weight = (
+        np.asarray(cv2.resize(each, half, interpolation=cv2.INTER_AREA), np.float32)
+        for each in (target, swapped, weight)
+    )
+    _note_another_face(track, theirs, ours, field_weight)
+    plane = skin.plane_of(theirs, ours, field_weight, track.slopes)
+    track.slopes = plane.slopes
+    field_weight *= plane.trust
+    weight *= cv2.resize(plane.trust, (CELLS, CELLS), interpolation=cv2.INTER_LINEAR)
+    return Seen(target, swapped, weight, plane, theirs, ours, field_weight)
+
+
+def _note_another_face(track: _Track, target: F32, swapped: F32, weight: F32) -> None:
+    share = weight.reshape(-1) / max(float(weight.sum()), 1e-3)
+    means = np.asarray([share @ image.reshape(-1, 3) for image in (target, swapped)], np.float32)
+    if track.means is not None:
+        moved = np.abs(means - track.means).max(axis=1)
+        if moved[0] < _STILL and moved[1] > _JUMP:
+            track.follower.restart()
+            track.slopes = None
+    track.means = means
