@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from livefuse import __version__
-from livefuse.cli import bench, demo, identity, models, models_own, run, swap, synthesize, system
+from livefuse.cli import bench, bench_quality, demo, identity, models, models_own, run, swap, synthesize, system
 from livefuse.errors import LivefuseError
 
 _EPILOG = (
@@ -68,6 +68,7 @@ app.add_typer(identity_app, name="identity")
 bench_app = typer.Typer(help="Measure livefuse on this machine.", no_args_is_help=True, rich_markup_mode=None)
 bench_app.command("pipeline")(bench.pipeline)
 bench_app.command("models")(bench.models)
+bench_app.command("quality")(bench_quality.quality)
 app.add_typer(bench_app, name="bench")
 
 
