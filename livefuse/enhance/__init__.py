@@ -1,0 +1,1 @@
+"""Hop 5: networks that sharpen what is there."""
