@@ -29,7 +29,7 @@ class Finishing:
         return replace(look, masks=self._masks(config), colour=self._colour(config), enhance=self._enhance(config))
 
     def _masks(self, config: Config) -> MaskStage | None:
-        if find_spec("livefuse.composite.masks.make") is None:
+        if find_spec("livefuse.composite.masks.estimate") is None:
             return None
         from livefuse.composite.masks.make import make_masks
 

@@ -52,7 +52,7 @@ async def measured(
     sink = Instants()
     session = Session(config, sinks=[sink])
     running = asyncio.create_task(session.run())
-    while session.state != "running":
+    while session.state != "running" and not running.done():
         await asyncio.sleep(0.05)
     await asyncio.sleep(phases[0])
     started = multiprocessing.get_context("spawn")

@@ -12,15 +12,16 @@ from onnx import TensorProto, helper
 from livefuse.config import make_config
 from livefuse.device.base import Lane
 from livefuse.engines import Engines, bears_batches
+from livefuse.frame import I64
 from livefuse.runtime.ort import OrtEngine
 from livefuse.weights.onnx.free_batch import free_batch, freed_file
 from livefuse.weights.onnx.model import inputs, outputs, read_model
-from livefuse.weights.recipe import Recipe
+from livefuse.weights.recipe import load_recipe
 from livefuse.weights.store import ModelStore
 from livefuse.weights.synthesize import synthesize
 
 
-def model_of(nodes: list[onnx.NodeProto], path: Path, weights: dict[str, np.ndarray] | None = None) -> Path:  # type: ignore[type-arg]
+def model_of(nodes: list[onnx.NodeProto], path: Path, weights: dict[str, I64] | None = None) -> Path:
     graph = helper.make_graph(
         nodes,
         "test",
@@ -61,13 +62,12 @@ def test_the_copy_is_made_once(tmp_path: Path) -> None:
     assert freed.stat().st_mtime_ns == written_ns
 
 
-def test_a_graph_that_holds_the_one_inside_is_found_out(tmp_path: Path) -> None:
+def test_a_graph_that_holds_the_one_inside_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shape = {"shape": np.array([1, 12], np.int64)}
     path = model_of([helper.make_node("Reshape", ["x", "shape"], ["y"])], tmp_path / "one.onnx", shape)
     engines = Engines(make_config({}), ModelStore(tmp_path / "store"))
-    recipe = Recipe.model_construct(name="one", file="one.onnx")
-    engines.file = lambda _: path  # type: ignore[method-assign]
-    assert engines.load_batched(recipe) is None
+    monkeypatch.setattr(engines, "file", lambda _: path)
+    assert engines.load_batched(load_recipe("inswapper_128")) is None
 
 
 def test_a_graph_that_mixes_its_batch_is_found_out(tmp_path: Path) -> None:
