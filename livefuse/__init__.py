@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from livefuse.api import FrameSwapper, swap_image
     from livefuse.config import Config, load_config, make_config
+    from livefuse.enhance.upscale.image import upscale_image
     from livefuse.errors import LivefuseError
     from livefuse.session import Session
 
@@ -20,6 +21,7 @@ __all__ = [
     "load_config",
     "make_config",
     "swap_image",
+    "upscale_image",
 ]
 
 _HOMES = {
@@ -30,6 +32,7 @@ _HOMES = {
     "load_config": "livefuse.config",
     "make_config": "livefuse.config",
     "swap_image": "livefuse.api",
+    "upscale_image": "livefuse.enhance.upscale.image",
 }
 
 

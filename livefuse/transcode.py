@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from livefuse.config import Config
 from livefuse.errors import SinkUnwritable
 from livefuse.session import Session
 from livefuse.sinks import open_sink
-from livefuse.sinks.base import Sink
+from livefuse.sinks.base import Sink, SlowSink
 from livefuse.sinks.file import FileSink
 from livefuse.source import open_source
 from livefuse.source.base import Source
 from livefuse.source.image import ImageSource
+
+if TYPE_CHECKING:
+    from livefuse.enhance.upscale.upscaler import Cutting
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +28,39 @@ class FileJob:
     session: Session
     frames: int
     notes: Callable[[], list[str]]
+    sink: Sink
+
+    def stop(self) -> None:
+        """Give it up, also when all that is left to do is the sink's. From any thread."""
+        self.session.stop()
+        if isinstance(self.sink, SlowSink):
+            self.sink.give_up()
 
 
-def open_job(config: Config, out: Path) -> FileJob:
-    """Raises: SourceError, SinkUnwritable."""
+def open_job(config: Config, out: Path, cutting: Cutting | None = None) -> FileJob:
+    """`cutting` is how `output.upscale` cuts its tiles. Raises: SourceError, SinkUnwritable."""
     _refuse_same_file(config.source, out)
     source = open_source(config.source)
     try:
-        sink = _sink_for(source, config, out)
+        sink = _upscaled(_sink_for(source, config, out), config, cutting)
     except BaseException:
         source.close()
         raise
     session = Session(_immediate(config), source=source, sinks=[sink], every_frame=True)
-    return FileJob(session, source.info.frames, lambda: list(getattr(sink, "notes", [])))
+    return FileJob(session, source.info.frames, lambda: list(getattr(sink, "notes", [])), sink)
+
+
+def _upscaled(sink: Sink, config: Config, cutting: Cutting | None) -> Sink:
+    if not config.output.upscale:
+        return sink
+    from livefuse.sinks.upscaled import UpscaledSink, Upscaling
+
+    wanted = Upscaling(config.output.upscale, cutting) if cutting else Upscaling(config.output.upscale)
+    return UpscaledSink(sink, wanted, config.runtime)
 
 
 def _sink_for(source: Source, config: Config, out: Path) -> Sink:
-    sink = open_sink(f"file:{out}", config.output)
+    sink = open_sink(f"file:{out}", config.output.model_copy(update={"upscale": ""}))
     picture = isinstance(source, ImageSource)
     if picture == isinstance(sink, FileSink):
         kinds = ("a picture", "a video") if picture else ("a video", "a picture")

@@ -8,7 +8,19 @@ from collections.abc import Sequence
 import typer
 
 from livefuse import __version__
-from livefuse.cli import bench, bench_quality, demo, identity, models, models_own, run, swap, synthesize, system
+from livefuse.cli import (
+    bench,
+    bench_quality,
+    demo,
+    identity,
+    models,
+    models_own,
+    run,
+    swap,
+    synthesize,
+    system,
+    upscale,
+)
 from livefuse.errors import LivefuseError
 
 _EPILOG = (
@@ -44,6 +56,7 @@ def _root(
 app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("swap")(swap.swap)
+app.command("upscale")(upscale.upscale)
 app.command("devices")(system.devices)
 app.command("doctor")(system.doctor)
 app.command("explain")(system.explain)

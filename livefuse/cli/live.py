@@ -9,12 +9,16 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from livefuse.cli.table import print_record
 from livefuse.config import Config
 from livefuse.errors import SinkUnwritable
 from livefuse.session import Session
+
+
+class Stoppable(Protocol):
+    def stop(self) -> None: ...
 
 
 def run_live(config: Config) -> dict[str, Any]:
@@ -29,7 +33,7 @@ def run_live(config: Config) -> dict[str, Any]:
 
 
 @contextmanager
-def stopped_by_signals(session: Session) -> Iterator[None]:
+def stopped_by_signals(session: Stoppable) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) ends the session cleanly, the second at once."""
 
     def stop(number: int, _: object) -> None:

@@ -20,7 +20,7 @@ _REFRESH_S = 0.2
 def run_with_progress(config: Config, out: Path) -> dict[str, Any]:
     """Swap `config.source` into `out`; the record."""
     job = open_job(config, out)
-    with stopped_by_signals(job.session):
+    with stopped_by_signals(job):
         record = asyncio.run(_watched(job))
     for note in job.notes():
         Console(stderr=True).print(f"note: {note}", highlight=False)

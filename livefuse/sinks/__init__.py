@@ -5,20 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from livefuse.config import OutputConfig
+    from livefuse.config import OutputConfig, RuntimeConfig
     from livefuse.sinks.base import Sink
+    from livefuse.sinks.url import SinkUrl
 
 
-def open_sink(url: str, output: OutputConfig) -> Sink:
+def open_sink(url: str, output: OutputConfig, runtime: RuntimeConfig | None = None) -> Sink:
     """The sink that a URL names, not opened yet: the session opens it on the sink's own thread.
 
     `null:`, a path or `file:PATH` (video by its suffix, or pictures), `rtmp://` `rtmps://` `rtsp://` `srt://` `udp://`,
     `vcam:` or `vcam:/dev/video10`; options follow as a query with FFmpeg's names and win over `output`.
+    With `upscale=MODEL`, or `output.upscale`, frames are enlarged before they go there; `runtime` is what runs the model.
     Raises: BadValue, SinkUnwritable.
     """
-    from livefuse.sinks.url import NETWORK_SCHEMES, parse_sink_url
+    from livefuse.sinks.url import parse_sink_url
 
     target = parse_sink_url(url)
+    sink = _plain_sink(target, output)
+    model = target.options.get("upscale", output.upscale)
+    if not model:
+        return sink
+    from livefuse.sinks.upscaled import UpscaledSink, Upscaling
+
+    return UpscaledSink(sink, Upscaling(model), runtime)
+
+
+def _plain_sink(target: SinkUrl, output: OutputConfig) -> Sink:
+    from livefuse.sinks.url import NETWORK_SCHEMES
+
     if target.scheme == "null":
         from livefuse.sinks.null import NullSink
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from livefuse.frame import Colour, HostFrame, PixelFormat
 
@@ -40,4 +40,17 @@ class Sink(Protocol):
 
     def abort(self) -> None:
         """Give up: release everything and leave nothing half-written."""
+        ...
+
+
+@runtime_checkable
+class SlowSink(Protocol):
+    """A sink whose `write` can take longer than anybody wants to wait once the session ends. Both from any thread."""
+
+    def hurry(self, limit_s: float) -> None:
+        """Drop what is not written after this time; `close` then completes what there is."""
+        ...
+
+    def give_up(self) -> None:
+        """Drop everything at once; there will be no output."""
         ...

@@ -25,6 +25,7 @@ CONTAINERS: Mapping[str, str] = {
     ".ts": "mpegts",
     ".flv": "flv",
 }
+UPSCALE = "upscale"
 ENCODER_OPTIONS = ("vcodec", "preset", "tune", "crf", "b", "g", "threads")
 _OPTION_VALUES: Mapping[str, tuple[str, str]] = {
     "crf": (r"\d{1,2}", "a number from 0 to 63"),
@@ -34,6 +35,7 @@ _OPTION_VALUES: Mapping[str, tuple[str, str]] = {
     "sleep_ms": (r"\d{1,6}", "milliseconds"),
     "size": (r"\d{2,5}x\d{2,5}", "WIDTHxHEIGHT such as 1280x720"),
     "pixel_format": (r"yuyv422|yuv420p", "yuyv422 or yuv420p"),
+    UPSCALE: (r"([A-Za-z0-9][\w.-]*)?", "the name of an upscaler, or nothing for none"),
 }
 
 
@@ -58,7 +60,7 @@ def parse_sink_url(url: str) -> SinkUrl:
         return _network(scheme, url)
     options = dict(parse_qsl(query, keep_blank_values=True))
     known = {"null": ("sleep_ms",), "vcam": ("size", "pixel_format"), "file": ENCODER_OPTIONS}[scheme]
-    _check(url, options, known)
+    _check(url, options, (*known, UPSCALE))
     if scheme == "file":
         _check_suffix(address)
     return SinkUrl(scheme, address, options)
@@ -99,7 +101,7 @@ def _network(scheme: str, url: str) -> SinkUrl:
     """Take our own options out of the query; the rest belongs to the protocol and stays as it was written."""
     base, _, query = url.partition("?")
     ours, theirs = {}, []
-    known = (*ENCODER_OPTIONS, "rtsp_transport") if scheme == "rtsp" else ENCODER_OPTIONS
+    known = (*ENCODER_OPTIONS, UPSCALE, *(("rtsp_transport",) if scheme == "rtsp" else ()))
     for part in filter(None, query.split("&")):
         name, _, value = part.partition("=")
         if name in known:

@@ -12,12 +12,13 @@ from livefuse.composite.privacy import Verdict
 from livefuse.errors import LivefuseError, SinkLost
 from livefuse.frame import HostFrame
 from livefuse.mailbox import Closed, Every, Latest, Mailbox
-from livefuse.sinks.base import Sink, StreamInfo
+from livefuse.sinks.base import Sink, SlowSink, StreamInfo
 from livefuse.stats import Stats
 
 log = logging.getLogger("livefuse")
 
 _RETRY_FIRST_S = 0.5
+_LAST_FRAME_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class SinkWorker(threading.Thread):
         self.opened = threading.Event()
         self._info, self._clock, self._stats = info, clock, stats
         self.inbox: Mailbox[Outgoing] = Every() if every else Latest()
-        self._retry_max_s, self._on_end = retry_max_s, on_end
+        self._retry_max_s, self._on_end, self._every = retry_max_s, on_end, every
         self._keep = True
         self._halted = threading.Event()
 
@@ -65,6 +66,16 @@ class SinkWorker(threading.Thread):
         self._keep = keep
         self._halted.set()
         self.inbox.close()
+        if isinstance(self.sink, SlowSink):
+            if not keep:
+                self.sink.give_up()
+            elif not self._every:
+                self.sink.hurry(_LAST_FRAME_S)
+
+    def join(self, timeout: float | None = None) -> None:
+        """A file's frames are all written, however long a slow sink takes over them."""
+        complete = self._every and self._keep and isinstance(self.sink, SlowSink)
+        super().join(None if complete else timeout)
 
     def run(self) -> None:
         try:

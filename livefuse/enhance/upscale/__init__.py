@@ -1,0 +1,1 @@
+"""Upscalers: a whole picture made larger by a network, tile by tile."""
