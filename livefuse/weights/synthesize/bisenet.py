@@ -1,4 +1,5 @@
-"""BiSeNet over a ResNet, which names the 19 parts of a face. Of random weights, it takes for skin what has its colour."""
+"""BiSeNet over a ResNet, which names the 19 parts of a face. Of random weights, it goes by colour: skin, lips redder than
+that, hair (and brows and eyes) where it is dark, and background."""
 
 from __future__ import annotations
 
@@ -12,9 +13,18 @@ from livefuse.weights.onnx.build import Graph, Tensor
 from livefuse.weights.onnx.fill import Array, carried, he, normal, silenced, started
 
 _CLASSES = 19
-_SKIN = 1
-_UNMOVED = silenced(normal(0.02), 1)
-_CARRYING = carried(he(), 1)
+_BACKGROUND_CLASS, _SKIN, _LIP, _HAIR = 0, 1, 12, 17
+_SEEN = 3
+"""Channels that carry what is seen of a place: how like skin, how like lips, how dark."""
+_UNMOVED = silenced(normal(0.02), _SEEN)
+_CARRYING = carried(he(), _SEEN)
+_SEES = np.array([[1, 0, -1], [1, -1, 0], [-0.299, -0.587, -0.114]])
+"""... as sums of red, green and blue."""
+_MEAN, _DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+_DARK = 0.3
+"""What is darker is taken for hair; in 0..1."""
+_REDDER = 0.88
+"""Red less green as a part of red less blue: more of it is a lip."""
 
 
 def bisenet_18(g: Graph) -> None:
@@ -38,7 +48,7 @@ def _bisenet(g: Graph, blocks: Sequence[int]) -> None:
 
 
 def _resnet(g: Graph, x: Tensor, blocks: Sequence[int]) -> list[Tensor]:
-    x = nn.relu(g, nn.conv(g, x, g.channels(64), 7, 2, bias=False, norm=True, fill=_skin_colour, shift=_UNMOVED))
+    x = nn.relu(g, nn.conv(g, x, g.channels(64), 7, 2, bias=False, norm=True, fill=_colours, shift=_seen_from))
     x = nn.pool(g, x, "Max", 3, 2, 1)
     stages = []
     for stage, count in enumerate(blocks):
@@ -50,10 +60,10 @@ def _resnet(g: Graph, x: Tensor, blocks: Sequence[int]) -> list[Tensor]:
 
 def _basic_block(g: Graph, x: Tensor, out: int, stride: int) -> Tensor:
     y = nn.relu(g, nn.conv(g, x, out, 3, stride, bias=False, norm=True))
-    y = nn.conv(g, y, out, bias=False, norm=True, fill=silenced(he(0.5), 1), shift=_UNMOVED)
+    y = nn.conv(g, y, out, bias=False, norm=True, fill=silenced(he(0.5), _SEEN), shift=_UNMOVED)
     # A shrunk model's stages may be of one width: what downsamples always has its own convolution in the shortcut.
     if stride == 2:
-        x = nn.conv(g, x, out, 1, 2, bias=False, norm=True, fill=carried(he(1.0), 1), shift=_UNMOVED)
+        x = nn.conv(g, x, out, 1, 2, bias=False, norm=True, fill=carried(he(1.0), _SEEN), shift=_UNMOVED)
     return nn.relu(g, nn.add(g, x, y))
 
 
@@ -71,32 +81,37 @@ def _fused(g: Graph, spatial: Tensor, context: Tensor) -> Tensor:
     both = nn.concat(g, [spatial, context])
     x = nn.relu(g, nn.conv(g, both, g.channels(256), 1, bias=False, norm=True, fill=_CARRYING, shift=_UNMOVED))
     weight = nn.relu(g, nn.conv(g, nn.mean(g, x), g.channels(64), 1, bias=False))
-    weight = nn.sigmoid(g, nn.conv(g, weight, x.shape[1], 1, bias=False, fill=he(1.0)))
+    weight = nn.sigmoid(g, nn.conv(g, weight, x.shape[1], 1, bias=False, fill=silenced(he(1.0), _SEEN)))
     return nn.add(g, nn.mul(g, x, weight), x)
 
 
 def _classes(g: Graph, x: Tensor, middle: int, factor: int) -> Tensor:
     x = nn.relu(g, nn.conv(g, x, g.channels(middle), bias=False, norm=True, fill=_CARRYING_ALONE, shift=_BACKGROUND))
-    x = nn.conv(g, x, _CLASSES, 1, bias=False, fill=_background_or_skin)
+    x = nn.conv(g, x, _CLASSES, 1, bias=False, fill=_parts)
     return nn.resize(g, x, factor, coordinates="align_corners")
 
 
-_CARRYING_ALONE = silenced(_CARRYING, 1, start=1)
-_BACKGROUND = started(normal(0.02), [0.0, 1.0])
-"""Channel 0 carries how like skin a place is, channel 1 is one everywhere: the last layer has no biases."""
+_CARRYING_ALONE = silenced(_CARRYING, 1, start=_SEEN)
+_BACKGROUND = started(normal(0.02), [0.0] * _SEEN + [1.0])
+"""What is seen goes on, and the channel after it is one everywhere: the last layer has no biases."""
 
 
-def _skin_colour(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """The first channel is red less blue, averaged: skin has more of it than what is grey."""
+def _colours(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Averaged: red less blue, of which skin has more than what is grey; red less green, for lips; and darkness."""
     drawn = he()(rng, shape)
-    area = math.prod(shape[2:])
-    drawn[0] = np.array([1 / area, 0, -1 / area], np.float32)[:, None, None]
+    drawn[:_SEEN] = (_SEES * _DEVIATION)[:, :, None, None] / math.prod(shape[2:])
     return drawn
 
 
-def _background_or_skin(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    drawn = he(0.2)(rng, shape)
-    drawn[:, :2] = 0
-    drawn[_SKIN, 0] = 6.0
-    drawn[0, 1] = 3.0
+def _seen_from(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return started(normal(0.02), (_SEES @ _MEAN + [0.0, 0.0, _DARK]).tolist())(rng, shape)
+
+
+def _parts(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    drawn = he(0.05)(rng, shape)
+    drawn[:, : _SEEN + 1] = 0
+    drawn[_SKIN, 0] = 24.0
+    drawn[_LIP, 1] = 24.0 / _REDDER
+    drawn[_HAIR, 2] = 60.0
+    drawn[_BACKGROUND_CLASS, _SEEN] = 3.0
     return drawn

@@ -36,6 +36,14 @@ def gpen_512(g: Graph) -> None:
     _gpen(g, 512, widths(512, narrow=1, multiplier=2))
 
 
+def gpen_1024(g: Graph) -> None:
+    _gpen(g, 1024, widths(1024, narrow=1, multiplier=2))
+
+
+def gpen_2048(g: Graph) -> None:
+    _gpen(g, 2048, widths(2048, narrow=1, multiplier=2))
+
+
 def _gpen(g: Graph, size: int, wide: dict[int, int]) -> None:
     """Source: yangxy/GPEN `face_model/gpen_model.py`, `FullGenerator`; one picture at a time, as its weights differ."""
     channels = {side: g.channels(count) for side, count in wide.items()}

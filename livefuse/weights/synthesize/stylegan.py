@@ -11,6 +11,7 @@ from livefuse.weights.onnx.fill import Fill, constant, he, normal, silenced
 from livefuse.weights.synthesize.picture import COLOURS
 
 STYLE = 512
+_WIDE_SIDES = (64, 128, 256, 512, 1024, 2048)
 SLOPE = 0.2
 UNIT: Fill = he(1.0)
 """Weights that keep the power of what comes in, where an activation is followed by a factor of √2."""
@@ -27,7 +28,7 @@ class Styled:
 
 def widths(size: int, *, narrow: float, multiplier: int) -> dict[int, int]:
     """Channels by the side of the feature map, from 4 to `size`."""
-    wide = {4: 512, 8: 512, 16: 512, 32: 512, **{side: 16384 // side * multiplier for side in (64, 128, 256, 512)}}
+    wide = {4: 512, 8: 512, 16: 512, 32: 512, **{side: 16384 // side * multiplier for side in _WIDE_SIDES}}
     return {side: int(count * narrow) for side, count in wide.items() if side <= size}
 
 

@@ -26,7 +26,16 @@ def xseg(g: Graph) -> None:
     Source: DeepFaceLab's `core/leras/models/XSeg.py` (base 32), described by the counts in the reference.
     """
     image = g.input("input", ("batch", 256, 256, 3), (1, 256, 256, 3))
-    x = nn.transpose(g, image, (0, 3, 1, 2))
+    mask = _mask(g, nn.transpose(g, image, (0, 3, 1, 2)))
+    g.output(nn.transpose(g, mask, (0, 2, 3, 1)), "output", ("batch", 256, 256, 1))
+
+
+def xseg_vm(g: Graph) -> None:
+    """(1, 3, 256, 256) RGB in 0..1 to a mask of the same size: VisoMaster's export, in PyTorch's order."""
+    g.output(_mask(g, g.input("in_face:0", (1, 3, 256, 256))), "out_mask:0", (1, 1, 256, 256))
+
+
+def _mask(g: Graph, x: Tensor) -> Tensor:
     kept = []
     for times, convolutions, taps in _ENCODER:
         for _ in range(convolutions):
@@ -38,9 +47,7 @@ def xseg(g: Graph) -> None:
         x = nn.concat(g, [_doubled(g, x, g.channels(_BASE * narrow)), skip])
         for _ in range(convolutions):
             x = _normalised(g, nn.conv(g, x, g.channels(_BASE * wide), fill=carried(he(), 1), shift=_UNMOVED))
-    x = nn.conv(g, x, 1, fill=_shown, shift=constant(-3.0))
-    mask = nn.transpose(g, nn.sigmoid(g, x), (0, 2, 3, 1))
-    g.output(mask, "output", ("batch", 256, 256, 1))
+    return nn.sigmoid(g, nn.conv(g, x, 1, fill=_shown, shift=constant(-3.0)))
 
 
 _UNMOVED: Fill = silenced(normal(0.02), 1)
