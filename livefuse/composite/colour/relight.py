@@ -14,11 +14,11 @@ from livefuse.composite.colour.lattice import CELLS, FIELD_CELLS, Place
 from livefuse.device.base import Lane
 from livefuse.frame import F32, U8
 
-_BLUR_CELLS = 3.0  # standard deviation
+_BLUR_CELLS = 1.5  # standard deviation
 _FLOOR = 6.0  # grey levels added to both sides
 _FILL = 0.02  # weight of the face's mean everywhere: what no skin reaches keeps to the plane
-_MOST = np.float32(1.2)  # bounds of the logarithms: a factor of 3.3; and of places against the face's mean
-_MOST_APART = np.float32(0.7)
+# Bounds of the logarithms: factors of 0.1 to 3.3, and of 2 at any place against the face's mean.
+_LEAST, _MOST, _MOST_APART = np.float32(-2.3), np.float32(1.2), np.float32(0.7)
 _WHITE = np.float32(246.0)  # grey level that smooth parts stay below, or highlights become flat patches
 _STEP_PX = 8  # the field is turned on a coarse grid, then enlarged
 
@@ -42,7 +42,7 @@ class Relight:
 
 def light_field(seen: Seen) -> F32:
     """(FIELD_CELLS, FIELD_CELLS, 3): logarithms of the factors."""
-    at_large = np.clip(seen.plane.field(), -_MOST, _MOST)
+    at_large = np.clip(seen.plane.field(), _LEAST, _MOST)
     stacked = np.empty((FIELD_CELLS, FIELD_CELLS, 6), np.float32)
     np.add(seen.field_swapped, np.float32(_FLOOR), out=stacked[..., 3:])
     np.multiply(seen.field_target + np.float32(_FLOOR), cv2.exp(-at_large), out=stacked[..., :3])
@@ -58,9 +58,9 @@ def light_field(seen: Seen) -> F32:
 
 def _bounded(field: F32, seen: Seen) -> F32:
     weight = seen.field_weight.reshape(-1)
-    middle = weight @ field.reshape(-1, 3) / max(float(weight.sum()), 1e-3)
-    field = np.clip(field, np.maximum(middle - _MOST_APART, -_MOST), np.minimum(middle + _MOST_APART, _MOST))
-    peak = cv2.GaussianBlur((seen.field_swapped * cv2.exp(field)).max(axis=2), (3, 3), 0)
+    middle = (weight @ field.reshape(-1, 3) / max(float(weight.sum()), 1e-3)).clip(_LEAST, _MOST)
+    field = np.clip(field, np.maximum(middle - _MOST_APART, _LEAST), np.minimum(middle + _MOST_APART, _MOST))
+    peak = (seen.field_swapped * cv2.exp(field)).max(axis=2)
     field += np.minimum(cv2.log(_WHITE / np.maximum(peak, 1)), 0)[..., None]
     return np.asarray(field, np.float32)
 
@@ -68,7 +68,7 @@ def _bounded(field: F32, seen: Seen) -> F32:
 def enlarged(lane: Lane, field: F32, shape: tuple[int, int], place: Place) -> F32:
     """A field of the lattice over a crop. Shapes: field (n, n, 3) -> (h, w, 3), in lane memory."""
     height, width = shape
-    if place.to_crop[0, 1] != 0 or place.to_crop[1, 0] != 0 or height != width:
+    if not place.is_upright or height != width:
         field = _turned(field, shape, place)
     out = lane.buffer("colour.field", (height, width, 3), np.float32)
     return np.asarray(cv2.resize(field, (width, height), dst=out, interpolation=cv2.INTER_LINEAR), np.float32)

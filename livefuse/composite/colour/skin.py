@@ -14,12 +14,13 @@ import numpy as np
 from livefuse.composite.colour.lattice import CELLS, FIELD_CELLS
 from livefuse.frame import F32, U8
 
-# Centre's shift down and standard deviations along and across, in eye distances: eyes with their brows, the mouth.
-_EYE, _MOUTH = (-0.10, 0.30, 0.22), (0.0, 0.36, 0.20)
+# Eyes with their brows, and the mouth: shift down, standard deviations across and down, in eye distances.
+_FEATURES = np.array([[-0.10, 0.30, 0.22], [-0.10, 0.30, 0.22], [0.0, 0.36, 0.20]], np.float32)
 _HIDDEN = 0.95
 _FLOOR = 8.0  # grey levels added to both sides: black over black is no light
 _TOLERANCE = 0.35  # least distance from the plane that counts as strange, in logarithms of the three channels together
-_ROUNDS = 3
+_USUAL, _MOST_USUAL = 0.4, 4.0  # the part of the face that is surely bare; times its squared distance is still usual
+_FIRST_ROUNDS, _ROUNDS = 4, 2  # the frame before is near
 _STIFF = 0.02  # how strongly slopes keep to 0 where hardly anything is seen
 _PLACES = np.arange(CELLS, dtype=np.float32)
 _RAMP = (np.arange(FIELD_CELLS, dtype=np.float32) + 0.5) * (2 / FIELD_CELLS) - 1
@@ -34,11 +35,11 @@ def bare(mask: U8, points: F32) -> F32:
     share = mask.astype(np.float32)
     share *= share * np.float32(1 / 255**2)
     apart = float(np.hypot(*(points[1] - points[0]).tolist())) + 1e-3
-    mouth = (points[3] + points[4]) / 2
-    for (x, y), (down, along, across) in ((points[0], _EYE), (points[1], _EYE), (mouth, _MOUTH)):
-        columns = np.exp(-0.5 * ((_PLACES - x) / (along * apart)) ** 2)
-        rows = np.exp(-0.5 * ((_PLACES - y - down * apart) / (across * apart)) ** 2)
-        share *= 1 - np.float32(_HIDDEN) * np.outer(rows, columns)
+    centres = np.array([points[0], points[1], (points[3] + points[4]) / 2], np.float32)
+    centres[:, 1] += _FEATURES[:, 0] * apart
+    reach = (_PLACES - centres[..., None]) / (_FEATURES[:, 1:, None] * np.float32(apart))
+    near = np.exp(-0.5 * reach * reach)
+    share *= np.maximum(1 - np.float32(_HIDDEN) * (near[:, 1].T @ near[:, 0]), 0)
     return share
 
 
@@ -60,11 +61,11 @@ def plane_of(target: F32, swapped: F32, weight: F32, start: F32 | None) -> Plane
     `start` are the slopes of the frame before: with them, even a hand over most of the face is told from the light.
     Shapes: target, swapped (FIELD_CELLS, FIELD_CELLS, 3) grey levels; weight (FIELD_CELLS, FIELD_CELLS).
     """
-    factors = (cv2.log(target + np.float32(_FLOOR)) - cv2.log(swapped + np.float32(_FLOOR))).reshape(-1, 3)
+    factors = cv2.log((target + np.float32(_FLOOR)) / (swapped + np.float32(_FLOOR))).reshape(-1, 3)
     sure = weight.reshape(-1)
     slopes = _level(factors, sure) if start is None else start
     trust = _trust(factors, slopes, sure)
-    for _ in range(_ROUNDS):
+    for _ in range(_FIRST_ROUNDS if start is None else _ROUNDS):
         slopes = _fitted(factors, sure * trust)
         trust = _trust(factors, slopes, sure)
     return Plane(slopes, trust.reshape(weight.shape))
@@ -80,15 +81,17 @@ def _level(factors: F32, weight: F32) -> F32:
 def _trust(factors: F32, slopes: F32, weight: F32) -> F32:
     apart = factors - _PLANE @ slopes
     squared = np.einsum("ij,ij->i", apart, apart)
-    # Where everything is far off, the light has changed: what counts is to be farther off than the rest.
-    scale = max(_TOLERANCE**2, float(squared @ weight) / max(float(weight.sum()), 1e-3))
+    # Where most of the face is far off, the light has changed: what counts is to be farther off than the rest.
+    seen = squared[weight > 0.3]
+    usual = float(np.partition(seen, int(_USUAL * len(seen)))[int(_USUAL * len(seen))]) if len(seen) else 0.0
+    scale = max(_TOLERANCE**2, _MOST_USUAL * usual)
     squared *= np.float32(1 / scale)
     return np.asarray(1 / (1 + squared * squared), np.float32)
 
 
 def _fitted(factors: F32, weight: F32) -> F32:
-    weighted = _PLANE * weight[:, None]
-    normal = weighted.T @ _PLANE
-    normal[[1, 2], [1, 2]] += _STIFF * float(normal[0, 0])
-    normal[[0, 1, 2], [0, 1, 2]] += 1e-4
-    return np.asarray(np.linalg.solve(normal, weighted.T @ factors), np.float32)
+    weighted = (_PLANE * weight[:, None]).T
+    normal = weighted @ _PLANE
+    held = np.float32(_STIFF) * normal[0, 0]
+    normal += np.diag([0, held, held]).astype(np.float32) + np.eye(3, dtype=np.float32) * np.float32(1e-4)
+    return np.asarray(cv2.solve(normal, weighted @ factors, flags=cv2.DECOMP_CHOLESKY)[1], np.float32)
