@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from livefuse.composite.masks.areas import to_68
+from livefuse.composite.masks.framing import Seen
 from livefuse.composite.masks.keep import NOTHING, Keep
 from livefuse.composite.masks.parts import Parts
 from livefuse.composite.profiles import region
@@ -41,9 +42,10 @@ class Exact:
     def look(self, face: ExactFace, parts: Parts) -> None:
         face.parts = parts
 
-    def apply(self, lane: Lane, index: int, crop: Crop, face: ExactFace, estimate: U8 | None, t_ns: int) -> None:
+    def apply(self, lane: Lane, index: int, seen: Seen, face: ExactFace, t_ns: int) -> None:
+        crop = seen.crop
         assert crop.weight is not None  # of a crop that FaceFusion's profile finished
-        masks = self._masks(lane, crop, face.parts, estimate)
+        masks = self._masks(lane, crop, face.parts, seen.estimate)
         if not masks:
             crop.visible = None
             return

@@ -5,6 +5,7 @@ A mask is kept in the face's aligned square, so it moves along with the face by 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import cv2
@@ -18,6 +19,19 @@ from livefuse.frame import F32, U8, Crop
 
 _FACE = TEMPLATES["arcface_128"]
 _HALF_PX = np.float32(0.5)  # side * template is where edges are; pixel centres lie half a pixel before
+_EQUAL_PX = 1e-3
+
+
+@dataclass(slots=True)
+class Seen:
+    """A crop as the stage saw it before the swap: where its aligned square lies, and what was estimated of it.
+
+    Shapes: to_unit (2, 3), crop px -> px of the aligned square of side 1; estimate (gh, gw) over the crop's extent.
+    """
+
+    crop: Crop
+    to_unit: F32
+    estimate: U8 | None = None
 
 
 class Framing(Protocol):
@@ -70,6 +84,11 @@ def onto_template(crop: Crop, template: F32, side: int) -> F32:
     return np.asarray(matrix, np.float32)
 
 
+def at_side(to_unit: F32, side: int) -> F32:
+    """A map to the aligned square of side 1 as one to that of another side."""
+    return joined(to_unit, resized((1, 1), (side, side)))
+
+
 def resized(shape: tuple[int, ...], onto: tuple[int, ...]) -> F32:
     """(2, 3): px of an image -> px of the same image at another size. Shapes are (h, w)."""
     sy, sx = onto[0] / shape[0], onto[1] / shape[1]
@@ -83,8 +102,10 @@ def joined(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) ->
     return np.asarray(out, np.float32)
 
 
-def carried(mask: U8 | F32, there: F32, shape: tuple[int, ...]) -> U8 | F32:
+def carried(mask: U8 | F32, there: F32, shape: tuple[int, int]) -> U8 | F32:
     """A mask in another image's px, what lies beyond it continuing its edge. `there` (2, 3): mask px -> that image's px."""
+    if np.abs(there - resized(mask.shape, shape)).max() < _EQUAL_PX:
+        return mask if mask.shape == tuple(shape) else cv2.resize(mask, shape[1::-1])
     back: Affine = inverted(there)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(mask, back, shape[1::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)

@@ -39,7 +39,7 @@ def make_masks(config: Config, engines: Engines, backend: Backend) -> MaskStage 
         return Masks(networks, estimate, Exact(mask.areas, keep), every=mask.every)
     box = (config.profile.mask_blur, config.profile.mask_padding) if mask.box else None
     grid_px = NETWORK_GRID_PX if networks else ESTIMATE_GRID_PX
-    finish = Soft(framing, grid_px, mask.steady, mask.areas, keep, box)
+    finish = Soft(grid_px, mask.steady, mask.areas, keep, box)
     return Masks(networks, estimate, finish, every=mask.every)
 
 

@@ -27,7 +27,7 @@ class MaskNetwork:
 
     def __init__(self, recipe: Recipe, engine: Engine) -> None:
         """Raises: RecipeInvalid."""
-        recipe = bound(recipe, engine.inputs, engine.outputs) if engine.outputs else recipe
+        recipe = bound(recipe, engine.inputs, engine.outputs)
         self._engine, self._name = engine, recipe.name
         self._input, self._output = named(recipe.inputs, "image"), named(recipe.outputs, "mask")
         self._blob, self._nhwc = Blob(recipe.normalisation, recipe.layout), recipe.layout == "nhwc"

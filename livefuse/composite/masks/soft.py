@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
+from livefuse.align.templates import transform_points
 from livefuse.composite.masks.areas import drawn_areas, inner_half
-from livefuse.composite.masks.framing import Framing, carried, joined, resized
+from livefuse.composite.masks.framing import Seen, at_side, carried, joined, resized
 from livefuse.composite.masks.keep import NOTHING, Keep
 from livefuse.composite.masks.parts import Parts
 from livefuse.composite.masks.steady import Steady
 from livefuse.composite.profiles.facefusion_masks import Area, Padding, box_mask
 from livefuse.device.base import Lane
-from livefuse.frame import F32, U8, Crop
+from livefuse.device.planes import inverted
+from livefuse.frame import F32, U8
 
 NETWORK_GRID_PX, ESTIMATE_GRID_PX = 128, 64
 _SEAM = 0.015  # standard deviation of what blurs a network's mask, of the square's side
-_BOX_PX = 128
+_SMALL_PX = 128
 _NONE_HIDDEN = 252
 
 
@@ -44,7 +47,6 @@ class SoftFace:
 class Soft:
     """Multiplies the masks of swapped crops by what is visible of their faces. `box` is blur and padding, or None."""
 
-    framing: Framing
     grid_px: int
     steady: float
     areas: Sequence[Area] = ()
@@ -57,53 +59,62 @@ class Soft:
     def look(self, face: SoftFace, parts: Parts) -> None:
         face.look(parts, self.grid_px)
 
-    def apply(self, lane: Lane, index: int, crop: Crop, face: SoftFace, estimate: U8 | None, t_ns: int) -> None:
-        """Raises: DegenerateFace."""
+    def apply(self, lane: Lane, index: int, seen: Seen, face: SoftFace, t_ns: int) -> None:
+        crop = seen.crop
         assert crop.mask is not None  # of a swapped crop
-        shape = crop.image.shape[:2]
-        to_square = self.framing.to_square(crop, self.grid_px)
-        masks = [] if face.networks is None else [face.networks]
-        if estimate is not None:
-            there = joined(resized(estimate.shape, shape), to_square)
-            masks.append(np.asarray(carried(estimate, there, (self.grid_px,) * 2), np.uint8))
-        seen = face.steady.follow(cv2.min(*masks) if len(masks) == 2 else (masks or [None])[0], t_ns)
+        crop.visible = self._visible(lane, index, seen, self._steadied(seen, face, t_ns))
+        if crop.visible is not None:
+            mask = lane.buffer(f"masks.mask.{index}", crop.mask.shape)
+            crop.mask = cv2.multiply(crop.mask, crop.visible, dst=mask, scale=1 / 255)
+
+    def _steadied(self, seen: Seen, face: SoftFace, t_ns: int) -> F32 | None:
+        """What networks and estimate say, in the face's aligned square; None where they hide nothing."""
+        mask = face.networks
+        if seen.estimate is not None:
+            there = joined(resized(seen.estimate.shape, seen.crop.image.shape), at_side(seen.to_unit, self.grid_px))
+            estimate = np.asarray(carried(seen.estimate, there, (self.grid_px, self.grid_px)), np.uint8)
+            mask = estimate if mask is None else np.asarray(cv2.min(mask, estimate), np.uint8)
+        steady = face.steady.follow(mask, t_ns)
+        return None if steady is None or float(steady.min()) >= _NONE_HIDDEN else steady
+
+    def _visible(self, lane: Lane, index: int, seen: Seen, steady: F32 | None) -> U8 | None:
+        """The whole of it at the crop's size. All is soft, so it is put together small: seven times as fast at 400 px."""
+        shape, landmarks = seen.crop.image.shape[:2], seen.crop.landmarks
+        small = self._small(seen, steady)
+        keep = self.keep and len(landmarks) > 0
+        if small is None and not keep:
+            return None
         visible = lane.buffer(f"masks.visible.{index}", shape)
-        if not self._fill(lane, visible, crop, seen, to_square):
-            crop.visible = None
-            return
-        crop.visible = visible
-        crop.mask = cv2.multiply(crop.mask, visible, dst=lane.buffer(f"masks.mask.{index}", shape), scale=1 / 255)
-
-    def _fill(self, lane: Lane, visible: U8, crop: Crop, seen: F32 | None, to_square: F32) -> bool:
-        """Write the whole mask; False where it would hide nothing."""
-        shape = visible.shape
-        hides = seen is not None and float(seen.min()) < _NONE_HIDDEN
-        if hides:
-            assert seen is not None
-            small = np.asarray(cv2.convertScaleAbs(seen), np.uint8)
-            cv2.warpAffine(
-                small,
-                to_square,
-                shape[::-1],
-                dst=visible,
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_REPLICATE,
-            )
-        else:
+        if small is None:
             visible.fill(255)
-        small_masks = []
-        if self.areas and len(crop.landmarks):
-            small_masks.append(drawn_areas(crop.landmarks, shape, self.areas))
+        else:
+            cv2.resize(small, shape[::-1], dst=visible)
+        if keep:
+            self.keep.take(lane, visible, landmarks)
+        return visible
+
+    def _small(self, seen: Seen, steady: F32 | None) -> U8 | None:
+        shape = seen.crop.image.shape[:2]
+        scale = _SMALL_PX / max(shape)
+        size = max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+        down = resized(shape, size)
+        masks: list[U8] = []
+        if steady is not None:
+            hidden = np.asarray(cv2.convertScaleAbs(steady), np.uint8)
+            to_square = joined(inverted(down), at_side(seen.to_unit, self.grid_px))
+            masks.append(np.asarray(carried(hidden, np.asarray(inverted(to_square), np.float32), size), np.uint8))
+        if self.areas and len(seen.crop.landmarks):
+            masks.append(drawn_areas(transform_points(down, seen.crop.landmarks), size, self.areas))
         if self.box is not None:
-            small_masks.append(_box(*self.box))
-        for small in small_masks:
-            part = cv2.resize(small, shape[::-1], dst=lane.buffer("masks.part", shape))
-            cv2.multiply(visible, part, dst=visible, scale=1 / 255)
-        keeps = bool(self.keep) and len(crop.landmarks) > 0
-        if keeps:
-            self.keep.take(lane, visible, crop.landmarks)
-        return hides or bool(small_masks) or keeps
+            masks.append(cv2.resize(_box(*self.box), size[::-1]))
+        if not masks:
+            return None
+        whole = masks[0]
+        for mask in masks[1:]:
+            whole = cv2.multiply(whole, mask, scale=1 / 255)
+        return whole
 
 
+@lru_cache(maxsize=8)
 def _box(blur: float, padding: Padding) -> U8:
-    return np.asarray(cv2.convertScaleAbs(box_mask(_BOX_PX, blur, padding), alpha=255), np.uint8)
+    return np.asarray(cv2.convertScaleAbs(box_mask(_SMALL_PX, blur, padding), alpha=255), np.uint8)

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from livefuse.composite.masks.base import Masker, Visible
+from livefuse.composite.masks.framing import Seen
 from livefuse.composite.masks.parts import Networks, Parts
 from livefuse.composite.masks.soft import NETWORK_GRID_PX
 from livefuse.device.base import Lane, Picture
 from livefuse.errors import DegenerateFace
-from livefuse.frame import U8, Crop, Crops
+from livefuse.frame import Crop, Crops
 
-_FORGET_NS = 1_000_000_000
+_FORGET_NS, _MOST_TRACKS = 1_000_000_000, 128
 F = TypeVar("F")
 
 
@@ -26,7 +27,7 @@ class Finish(Protocol[F]):
         """Take what the networks said anew."""
         ...
 
-    def apply(self, lane: Lane, index: int, crop: Crop, face: F, estimate: U8 | None, t_ns: int) -> None:
+    def apply(self, lane: Lane, index: int, seen: Seen, face: F, t_ns: int) -> None:
         """Lower a swapped crop's mask, and set `Crop.visible`."""
         ...
 
@@ -42,9 +43,9 @@ class _Track(Generic[F]):
 class _Begun:
     """A frame between `begin` and the swap. Crops go by identity: the swapper changes them in place."""
 
+    faces: list[Seen] = field(default_factory=list)
     looked_at: list[Crop] = field(default_factory=list)
     parts: Callable[[], list[Parts]] = list
-    faces: list[Crop] = field(default_factory=list)
     estimates: Visible = list
 
 
@@ -68,29 +69,27 @@ class Masks(Generic[F]):
 
     def begin(self, lane: Lane, picture: Picture, crops: Crops, t_ns: int) -> None:
         self._forget(t_ns)
-        faces = [crop for crop in crops if self._is_sound(crop)]
+        self._begun = begun = _Begun([seen for crop in crops if (seen := self._seen(crop)) is not None])
+        faces = [seen.crop for seen in begun.faces]
         tracks = [self._track(crop.track, t_ns) for crop in faces]
         self._since += 1
         everyone = self._since >= self.every
-        if everyone:
-            self._since = 0
-        looked_at = [crop for crop, track in zip(faces, tracks, strict=True) if everyone or track.is_new]
-        self._begun = begun = _Begun(faces=faces)
+        self._since = 0 if everyone else self._since
         if self._networks:
-            begun.looked_at = looked_at
-            begun.parts = self._networks.begin(lane, picture, looked_at, NETWORK_GRID_PX)
+            begun.looked_at = [crop for crop, track in zip(faces, tracks, strict=True) if everyone or track.is_new]
+            begun.parts = self._networks.begin(lane, picture, begun.looked_at, NETWORK_GRID_PX)
         if self.estimate is not None:
             begun.estimates = self.estimate.begin(lane, picture, faces, t_ns)
 
     def __call__(self, lane: Lane, picture: Picture, crops: Crops, t_ns: int) -> None:
         begun, self._begun = self._begun, _Begun()
         self._look(lane, begun)
-        estimates = {id(crop): mask for crop, mask in zip(begun.faces, begun.estimates(), strict=False)}
-        known = {id(crop) for crop in begun.faces}
+        for seen, estimate in zip(begun.faces, begun.estimates(), strict=False):
+            seen.estimate = estimate
+        known = {id(seen.crop): seen for seen in begun.faces}
         for index, crop in enumerate(crops):
             if crop.swapped and crop.mask is not None and id(crop) in known:
-                face = self._track(crop.track, t_ns).face
-                self._finish.apply(lane, index, crop, face, estimates.get(id(crop)), t_ns)
+                self._finish.apply(lane, index, known[id(crop)], self._track(crop.track, t_ns).face, t_ns)
 
     def _look(self, lane: Lane, begun: _Begun) -> None:
         parts = begun.parts()
@@ -102,18 +101,20 @@ class Masks(Generic[F]):
             # what was not swapped was not parsed either
             track.is_new = self._networks.parser is not None and not crop.swapped
 
-    def _is_sound(self, crop: Crop) -> bool:
+    def _seen(self, crop: Crop) -> Seen | None:
         try:
-            self._networks.framing.to_square(crop, 1)
+            return Seen(crop, self._networks.framing.to_square(crop, 1))
         except DegenerateFace:
-            return False  # nothing to align by: no mask for it, as no landmark swapper swaps it either
-        return True
+            return None  # nothing to align by: no mask for it, as no landmark swapper swaps it either
 
     def _track(self, number: int, t_ns: int) -> _Track[F]:
-        track = self._tracks.setdefault(number, _Track(self._finish.new_face(), t_ns))
+        track = self._tracks.pop(number, None) or _Track(self._finish.new_face(), t_ns)
         track.seen_ns = t_ns
+        self._tracks[number] = track  # the longest unseen come first
         return track
 
     def _forget(self, t_ns: int) -> None:
         for number in [n for n, t in self._tracks.items() if abs(t_ns - t.seen_ns) > _FORGET_NS]:
             del self._tracks[number]
+        while len(self._tracks) > _MOST_TRACKS:  # unrelated pictures have no time, and a new face each
+            self._tracks.pop(next(iter(self._tracks)))
