@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _IDENTITY = "synthetic:7"
 _COLUMNS = (
-    "VARIANT", "IDENTITY", "OWN", "LANDMARKS %", "MOUTH", "EYES", "FLICKER", "EDGE", "SEAM", "(ORIGINAL)", "SHARP",
+    "VARIANT", "IDENTITY", "OWN", "LANDMARKS %", "MOUTH", "EYES", "FLICKER", "PULSE", "EDGE", "SEAM", "(ORIGINAL)", "SHARP",
     "HAND", "OUTSIDE", "SWAPPED %", "MS", "P95",
 )  # fmt: skip
 
@@ -46,7 +46,7 @@ def quality(
 ) -> None:
     """Quality measured on clips, with and without each stage: likeness, expression kept, flicker, seams, hands kept."""
     o.require_consent(face, consent)
-    from livefuse.bench.quality.clips import DEFAULT_CLIPS, Clip
+    from livefuse.bench.quality.clips import DEFAULT_CLIPS, clips_of
     from livefuse.bench.quality.compare import compare
     from livefuse.bench.quality.sheet import draw_sheet, require_png, write_sheet
     from livefuse.bench.quality.variants import chosen_variants
@@ -56,7 +56,7 @@ def quality(
         require_png(sheet)
     settings = o.settings(_identity(face, consent, swapper) | {"swap.model": swapper}, setting)
     compared = compare(
-        [Clip(url, frames) for url in dict.fromkeys(clips or DEFAULT_CLIPS)],
+        clips_of(clips or DEFAULT_CLIPS, frames),
         chosen_variants(variant or (), swapper, ModelStore.default()),
         settings,
         shown_frames=columns if sheet is not None else 0,
@@ -100,7 +100,8 @@ def _print_tables(compared: Compared) -> None:
         measured = next((one.figures for one in results if one.figures is not None), None)
         with_face = f": {measured.faces} of {measured.frames} frames with a face" if measured else ""
         typer.echo(("\n" if i else "") + clip + with_face)
-        print_table(_COLUMNS, [_cells(one) for one in results if one.figures is not None])
+        if measured is not None:
+            print_table(_COLUMNS, [_cells(one) for one in results if one.figures is not None])
         for one in results:
             if one.figures is None:
                 typer.echo(f"{one.variant.name}: skipped, {one.reason}")
@@ -117,6 +118,7 @@ def _cells(result: Result) -> Sequence[str]:
         _motion(f.mouth_correlation, f.mouth_difference),
         _motion(f.eyes_correlation, f.eyes_difference),
         _shown(f.flicker, "+.2f"),
+        _shown(f.pulse, "+.2f"),
         _shown(f.edge_flicker, "+.2f"),
         _shown(f.seam, ".2f"),
         _shown(f.seam_original, ".2f"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,14 +33,11 @@ class ClipFrame(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """At most `frames` frames of what `url` names."""
+    """At most `frames` frames of what `url` names; `name` is what it is called in tables."""
 
     url: str
     frames: int
-
-    @property
-    def name(self) -> str:
-        return self.url if self.url.startswith("synthetic:") else Path(self.url).name
+    name: str
 
     def __iter__(self) -> Iterator[ClipFrame]:
         """Raises: SourceError, BadValue."""
@@ -54,6 +51,13 @@ class Clip:
                 yield ClipFrame(_rgb_of(frame), frame.pts_ns, frame.truth)
             if not count:
                 raise EmptySource(f"{self.url} has no frame", hint="name a longer clip")
+
+
+def clips_of(urls: Sequence[str], frames: int) -> list[Clip]:
+    """Each once. Files go by their names where those differ."""
+    urls = list(dict.fromkeys(urls))
+    names = [url if url.startswith("synthetic:") else Path(url).name for url in urls]
+    return [Clip(url, frames, name if names.count(name) == 1 else url) for url, name in zip(urls, names, strict=True)]
 
 
 def _rgb_of(frame: HostFrame) -> U8:

@@ -63,9 +63,9 @@ def compare(
 
     Raises: SourceError, IdentityError, ModelError, EngineError, ConfigError, NoFace for a clip without one.
     """
-    base = settings | dict(ALWAYS)
+    base = {**settings, **ALWAYS}
     config = make_config({}, base, origin="bench quality")
-    configs = [make_config({}, base | dict(one.settings), origin=f"variant {one.name}") for one in variants]
+    configs = [make_config({}, {**base, **one.settings}, origin=f"variant {one.name}") for one in variants]
     progress("models and identity")
     judges = ModelJudges(config)
     identity = _embedding(config, judges)

@@ -24,6 +24,7 @@ class FrameFigures:
     mouth: tuple[float, float] = (math.nan, math.nan)
     eyes: tuple[float, float] = (math.nan, math.nan)
     flicker: tuple[float, float] = (math.nan, math.nan)
+    pulse: tuple[float, float] = (math.nan, math.nan)
     edge: tuple[float, float] = (math.nan, math.nan)
     seam: tuple[float, float] = (math.nan, math.nan)
     sharpness: tuple[float, float] = (math.nan, math.nan)
@@ -60,6 +61,7 @@ class Figures:
     eyes_correlation: float
     eyes_difference: float = field(metadata={"unit": "eye aspect ratio"})
     flicker: float = field(metadata={"unit": "grey levels more than the original"})
+    pulse: float = field(metadata={"unit": "grey levels more than the original, of the face as a whole"})
     edge_flicker: float = field(metadata={"unit": "grey levels more than the original"})
     flicker_original: float
     edge_flicker_original: float
@@ -87,7 +89,8 @@ def summed_up(frames: list[FrameFigures], times_ms: list[float], outside: Outsid
     """`times_ms` has every frame; those of the warm-up are left out where there are enough."""
     settled = times_ms[_WARM_UP_FRAMES:] if len(times_ms) > 2 * _WARM_UP_FRAMES else times_ms
     mouth, eyes = (np.array([getattr(f, name) for f in frames]).reshape(-1, 2) for name in ("mouth", "eyes"))
-    flicker, edge, seam, sharpness = (_pair(frames, name) for name in ("flicker", "edge", "seam", "sharpness"))
+    names = ("flicker", "pulse", "edge", "seam", "sharpness")
+    flicker, pulse, edge, seam, sharpness = (_pair(frames, name) for name in names)
     return Figures(
         frames=len(times_ms),
         faces=len(frames),
@@ -100,6 +103,7 @@ def summed_up(frames: list[FrameFigures], times_ms: list[float], outside: Outsid
         eyes_correlation=metrics.correlation(*eyes.T),
         eyes_difference=metrics.mean(np.abs(eyes[:, 0] - eyes[:, 1])),
         flicker=flicker[0] - flicker[1],
+        pulse=pulse[0] - pulse[1],
         edge_flicker=edge[0] - edge[1],
         flicker_original=flicker[1],
         edge_flicker_original=edge[1],

@@ -49,7 +49,7 @@ class ModelJudges:
 
     def __init__(self, config: Config) -> None:
         track = config.track.model_copy(update={"min_hits": 1, "look_seconds": 0.0})
-        self._config = config.model_copy(update={"track": track})
+        changed = config.model_copy(update={"track": track})
         self._backend, self._lane = CpuBackend(), Lane(0)
         engines = Engines(config, inline=True)
         place, embed = (
@@ -59,11 +59,12 @@ class ModelJudges:
         engines.require([place, embed])
         self._landmarker = make_landmarker(place, engines.load(place, fixed=fixed_axes(place)), self._backend)
         self._recogniser = Recogniser(engines.load(embed), self._backend, embed)
-        self.restart()
+        self._detect = build_stages(changed, MonotonicClock(), list, inline=True).pipeline.detect
+        self._followed: int | None = None
 
     def restart(self) -> None:
-        self._detect = build_stages(self._config, MonotonicClock(), list, inline=True).pipeline.detect
-        self._followed: int | None = None
+        self._detect.restart()
+        self._followed = None
 
     def find(self, rgb: U8, t_ns: int) -> F32 | None:
         picture = self._picture(rgb)
@@ -72,7 +73,7 @@ class ModelJudges:
         chosen = np.flatnonzero(faces.chosen)
         if not len(chosen):
             return None
-        best = max(chosen, key=lambda i: (faces.ids[i] == self._followed, _area(faces, i)))
+        best = max(chosen, key=lambda i: (faces.ids[i] == self._followed, _area(faces, int(i))))
         self._followed = int(faces.ids[best])
         return np.array(faces.points[best])
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from livefuse.align.templates import five_points
 from livefuse.bench.quality import metrics
-from livefuse.bench.quality.clips import Clip
+from livefuse.bench.quality.clips import ClipFrame
 from livefuse.bench.quality.figures import Figures, FrameFigures, Outside, summed_up
 from livefuse.bench.quality.judges import Judges
 from livefuse.bench.quality.motion import Motion
@@ -45,7 +45,9 @@ class Watched:
 class Measure:
     """Measures swaps against one clip's targets. `identity` is the embedding of who is put on, None where it is not known."""
 
-    def __init__(self, clip: Clip, targets: Sequence[Target | None], judges: Judges, identity: F32 | None) -> None:
+    def __init__(
+        self, clip: Iterable[ClipFrame], targets: Sequence[Target | None], judges: Judges, identity: F32 | None
+    ) -> None:
         self._clip, self._targets, self._judges, self._identity = clip, targets, judges, identity
 
     def __call__(
@@ -88,7 +90,7 @@ class Measure:
             if target.motion is not None:
                 _flicker(figures, target, target.motion, here, there, _united(region, earlier))
         if region is not None:
-            figures.seam = _both(metrics.seam_difference(rgb, region, target.usable) for rgb in here)
+            figures.seam = metrics.seam_differences(here[0], here[1], region, target.usable)
             inner = region.inner & target.usable
             figures.sharpness = _both(metrics.sharpness(metrics.grey_of(rgb), inner) for rgb in here)
         return figures
@@ -121,8 +123,9 @@ def _flicker(
         for now, then in zip(here, there, strict=True)
     ]
     inner, edge = region.inner & usable, region.edge & usable
-    figures.flicker = _both(metrics.mean_where(one, inner) for one in differences)
-    figures.edge = _both(metrics.mean_where(one, edge) for one in differences)
+    figures.flicker = _both(metrics.mean_where(np.abs(one), inner) for one in differences)
+    figures.pulse = _both(abs(metrics.mean_where(one, inner)) for one in differences)
+    figures.edge = _both(metrics.mean_where(np.abs(one), edge) for one in differences)
 
 
 def _united(region: Region | None, earlier: Region | None) -> Region | None:

@@ -3,6 +3,8 @@ there was nothing to measure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +16,10 @@ from livefuse.frame import F32, U8
 
 LEAST_PIXELS = 24
 """Fewer are not averaged."""
+MOST_OWN_DIFFERENCE = 10.0
+"""CIEDE2000 across the seam's place in the original, beyond which there is an edge anyway."""
 _SECTORS, _LEAST_OF_SECTOR = 16, 8
-_LEAST_SPREAD = 1e-3  # of openness; below it a correlation is noise
+_LEAST_SPREAD = 0.02  # standard deviation of the target's openness, below which a correlation is that of noise
 
 
 def grey_of(rgb: U8) -> F32:
@@ -24,13 +28,13 @@ def grey_of(rgb: U8) -> F32:
 
 
 def warped_difference(now: F32, before: F32, motion: Motion) -> F32:
-    """|now - before moved onto now|, grey levels. Shapes: (h, w) twice -> (h, w).
+    """What came newly: now - before moved onto now, grey levels. Shapes: (h, w) twice -> (h, w).
 
-    Its mean over pixels that both frames show is the warping error of Lai et al. 2018, "Learning blind video temporal
-    consistency", eq. 8, as a mean of differences instead of squares, so that it reads in grey levels. A brightness that is
-    drawn anew for each frame with standard deviation s gives 2 s / sqrt(pi).
+    The mean of its absolute values over pixels that both frames show is the warping error of Lai et al. 2018, "Learning
+    blind video temporal consistency", eq. 8, as a mean of differences instead of squares, so that it reads in grey levels.
+    A brightness that is drawn anew for each pixel or frame with standard deviation s gives 2 s / sqrt(pi).
     """
-    return np.abs(now - followed(before, motion.to_before))
+    return now - followed(before, motion.to_before)
 
 
 def mean_where(values: F32, mask: Mask) -> float:
@@ -39,19 +43,27 @@ def mean_where(values: F32, mask: Mask) -> float:
     return float(chosen.mean(dtype=np.float64)) if chosen.size >= LEAST_PIXELS else float("nan")
 
 
-def seam_difference(rgb: U8, region: Region, usable: Mask) -> float:
-    """How different the colours on both sides of the seam look: CIEDE2000 between the mean L*a*b* of a ring inside and one
-    outside of it, in each of 16 sectors around the region's middle, averaged.
+def seam_differences(swapped: U8, original: U8, region: Region, usable: Mask) -> tuple[float, float]:
+    """How different the colours on both sides of the seam look, swapped and original: CIEDE2000 between the mean L*a*b* of a
+    ring inside and one outside of it, in each of 16 sectors around the region's middle, averaged.
 
-    By sectors, because a face that is too red on one side and too green on the other has the right mean.
-    Source: rings as in this module; the difference is Sharma et al. 2005.
+    By sectors, because a face that is too red on one side and too green on the other has the right mean. Only those count
+    where the original's sides look alike (up to 10): where a cheek ends before hair or a wall no seam is seen.
+    Source: Sharma et al. 2005 for the difference.
     """
-    lab = lab_of(rgb)
-    inside, outside = (region.between(units) & usable for units in (RING_INSIDE_UNITS, RING_OUTSIDE_UNITS))
+    rings = [region.between(units) & usable for units in (RING_INSIDE_UNITS, RING_OUTSIDE_UNITS)]
     sector = _sector_of(region)
-    means = [_mean_by_sector(lab, sector, ring) for ring in (inside, outside)]
-    both = np.isfinite(means[0]).all(axis=1) & np.isfinite(means[1]).all(axis=1)
-    return float(ciede2000(means[0][both], means[1][both]).mean()) if both.any() else float("nan")
+    ours, own = (_across(rgb, sector, rings) for rgb in (swapped, original))
+    alike = own <= MOST_OWN_DIFFERENCE
+    if not alike.any():
+        return float("nan"), float("nan")
+    return float(ours[alike].mean()), float(own[alike].mean())
+
+
+def _across(rgb: U8, sector: npt.NDArray[np.int64], rings: Sequence[Mask]) -> npt.NDArray[np.float64]:
+    """(16,) differences between the rings, NaN where one has too few pixels."""
+    inside, outside = (_mean_by_sector(rgb, sector, ring) for ring in rings)
+    return ciede2000(inside, outside)
 
 
 def _sector_of(region: Region) -> npt.NDArray[np.int64]:
@@ -61,9 +73,9 @@ def _sector_of(region: Region) -> npt.NDArray[np.int64]:
     return np.asarray((angle / (2 * np.pi) * _SECTORS).astype(np.int64) % _SECTORS, np.int64)
 
 
-def _mean_by_sector(lab: F32, sector: npt.NDArray[np.int64], ring: Mask) -> npt.NDArray[np.float64]:
-    """(16, 3), NaN where a sector has too few pixels."""
-    of_ring, colours = sector[ring], lab[ring]
+def _mean_by_sector(rgb: U8, sector: npt.NDArray[np.int64], ring: Mask) -> npt.NDArray[np.float64]:
+    """L*a*b* (16, 3), NaN where a sector has too few pixels."""
+    of_ring, colours = sector[ring], lab_of(rgb[ring])
     count = np.bincount(of_ring, minlength=_SECTORS).astype(np.float64)
     count[count < _LEAST_OF_SECTOR] = np.nan
     sums = [np.bincount(of_ring, colours[:, i], minlength=_SECTORS) for i in range(3)]
@@ -128,13 +140,16 @@ def eye_openness(landmarks: F32) -> float:
     return float(np.mean(ratios))
 
 
-def correlation(one: npt.ArrayLike, other: npt.ArrayLike) -> float:
-    """Pearson's, over the frames where both are known; NaN where one hardly moves."""
-    pair = np.stack([np.asarray(values, np.float64) for values in (one, other)])
+def correlation(found: npt.ArrayLike, target: npt.ArrayLike) -> float:
+    """Pearson's, over the frames where both are known; NaN where the target hardly moves, 0 where only the other does not."""
+    pair = np.stack([np.asarray(values, np.float64) for values in (found, target)])
     pair = pair[:, np.isfinite(pair).all(axis=0)]
-    if pair.shape[1] < 3 or pair.std(axis=1).min() < _LEAST_SPREAD:
+    if pair.shape[1] < 3 or pair[1].std() < _LEAST_SPREAD:
         return float("nan")
-    return float(np.corrcoef(pair)[0, 1])
+    if pair[0].std() < 1e-9:
+        return 0.0
+    away = pair - pair.mean(axis=1, keepdims=True)
+    return float((away[0] * away[1]).mean() / (pair[0].std() * pair[1].std()))
 
 
 def likeness(one: F32, other: F32) -> float:

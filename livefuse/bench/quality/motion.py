@@ -33,7 +33,7 @@ def motion_of(now: U8, before: U8) -> Motion:
     here, there = (cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in (now, before))
     if min(here.shape) < _LEAST_PX:
         return Motion(np.zeros((*here.shape, 2), np.float16), np.ones(here.shape, np.bool_))
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     back = np.asarray(dis.calc(here, there, None), np.float32)
     forth = followed(np.asarray(dis.calc(there, here, None), np.float32), back)
     off = ((back + forth) ** 2).sum(axis=2)

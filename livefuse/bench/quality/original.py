@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from livefuse.align.stage import agrees
 from livefuse.align.templates import five_points
-from livefuse.bench.quality.clips import Clip, ClipFrame
+from livefuse.bench.quality.clips import ClipFrame
 from livefuse.bench.quality.judges import Judges
 from livefuse.bench.quality.motion import Motion, motion_of
 from livefuse.bench.quality.regions import Mask
@@ -56,7 +57,7 @@ class Target:
         return np.ones(self.window.shape, np.bool_) if self.hand is None else ~self.hand
 
 
-def look_at(clip: Clip, judges: Judges) -> list[Target | None]:
+def look_at(clip: Iterable[ClipFrame], judges: Judges) -> list[Target | None]:
     """For each frame its target, None where there is no face. Raises: SourceError."""
     judges.restart()
     targets: list[Target | None] = []

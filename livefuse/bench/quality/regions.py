@@ -75,5 +75,7 @@ def depth_of(region: Mask) -> F32:
     inside, outside = (np.ascontiguousarray(part, np.uint8) for part in (region, ~region))
     if not inside.any() or not outside.any():
         return np.full(region.shape, np.inf if inside.any() else -np.inf, np.float32)
-    to_outside, to_inside = (cv2.distanceTransform(part, cv2.DIST_L2, 5) for part in (inside, outside))
+    to_outside, to_inside = (
+        cv2.distanceTransform(part, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for part in (inside, outside)
+    )
     return np.asarray(np.where(region, to_outside - 0.5, 0.5 - to_inside), np.float32)

@@ -15,7 +15,7 @@ from livefuse.errors import SinkUnwritable
 from livefuse.frame import U8
 
 DIFFERENCE_GAIN = 4
-_TILE_PX, _GAP_PX, _BETWEEN_CLIPS_PX, _EDGE_PX, _LABEL_PX = 176, 4, 20, 20, 268
+_TILE_PX, _GAP_PX, _BETWEEN_CLIPS_PX, _EDGE_PX, _LABEL_PX = 184, 4, 20, 20, 268
 _NAME_PX, _TEXT_PX = 19, 13
 _PAPER, _INK, _QUIET, _RULE = (250, 250, 248), (30, 32, 36), (104, 108, 114), (222, 222, 218)
 
@@ -138,14 +138,13 @@ def _wrapped(text: str, room_px: int) -> list[str]:
 
 
 def _tile(sheet: U8, picture: U8, x: int, y: int) -> None:
-    """The picture as large as it fits into a square, in its middle."""
+    """The picture's middle square, where the face is."""
     rows, cols = picture.shape[:2]
-    scale = _TILE_PX / max(rows, cols)
-    size = max(1, round(cols * scale)), max(1, round(rows * scale))
-    flag = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    small = cv2.resize(picture, size, interpolation=flag)
-    left, top = x + (_TILE_PX - size[0]) // 2, y + (_TILE_PX - size[1]) // 2
-    sheet[top : top + size[1], left : left + size[0]] = small
+    side = min(rows, cols)
+    top, left = (rows - side) // 2, (cols - side) // 2
+    square = picture[top : top + side, left : left + side]
+    flag = cv2.INTER_AREA if side > _TILE_PX else cv2.INTER_CUBIC
+    sheet[y : y + _TILE_PX, x : x + _TILE_PX] = cv2.resize(square, (_TILE_PX, _TILE_PX), interpolation=flag)
 
 
 def _write(
