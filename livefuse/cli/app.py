@@ -14,6 +14,7 @@ from livefuse.cli import (
     demo,
     identity,
     models,
+    models_convert,
     models_own,
     run,
     swap,
@@ -68,6 +69,7 @@ models_app.command("verify")(models.models_verify)
 models_app.command("add")(models_own.models_add)
 models_app.command("show")(models_own.models_show)
 models_app.command("remove")(models_own.models_remove)
+models_app.command("convert")(models_convert.models_convert)
 models_app.command("synthesize")(synthesize.models_synthesize)
 app.add_typer(models_app, name="models")
 identity_app = typer.Typer(

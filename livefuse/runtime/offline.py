@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -11,8 +14,11 @@ import onnxruntime as ort
 
 from livefuse.errors import EngineFailed
 
+log = logging.getLogger(__name__)
+
 Feeds = Mapping[str, npt.NDArray[Any]]
 Calibration = Literal["minmax", "percentile", "entropy"]
+Activations = Literal["int8", "uint8"]
 
 MATRIX_OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Where the time goes; everything else keeps its float32, normalisation above all."""
@@ -35,11 +41,18 @@ def simplify(source: Path, out: Path) -> None:
 
 
 def quantise(
-    source: Path, out: Path, feeds: Iterable[Feeds], *, calibration: Calibration, excluded: Sequence[str]
+    source: Path,
+    out: Path,
+    feeds: Iterable[Feeds],
+    *,
+    calibration: Calibration,
+    activations: Activations,
+    excluded: Sequence[str],
 ) -> None:
     """Write the graph with explicit QuantizeLinear and DequantizeLinear around its matrix operators.
 
-    Weights are int8, symmetric, with a scale per output channel; activations int8, symmetric: what TensorRT takes as well.
+    Weights are int8, symmetric, with a scale per output channel. Activations are int8, symmetric, which is all that TensorRT
+    takes, or uint8 with a zero point, which spends no bit on signs that a ReLU never leaves.
     `excluded` are names of nodes that keep their float32. `feeds` are run for the activations' ranges.
     Raises: EngineFailed. Source: onnxruntime.quantization, which wants the package `onnx`.
     """
@@ -50,15 +63,23 @@ def quantise(
         "percentile": CalibrationMethod.Percentile,
         "entropy": CalibrationMethod.Entropy,
     }
-    options = {"ActivationSymmetric": True, "WeightSymmetric": True, "QDQKeepRemovableActivations": True}
+    options = {
+        "ActivationSymmetric": activations == "int8",
+        "WeightSymmetric": True,
+        "QDQKeepRemovableActivations": True,
+    }
+    said = io.StringIO()
     try:
-        quantize_static(
-            str(source), str(out), _Reader(iter(feeds)), quant_format=QuantFormat.QDQ, per_channel=True,
-            op_types_to_quantize=list(MATRIX_OPERATORS), activation_type=QuantType.QInt8, weight_type=QuantType.QInt8,
-            nodes_to_exclude=list(excluded), calibrate_method=methods[calibration], extra_options=options,
-        )  # fmt: skip
+        with contextlib.redirect_stdout(said):  # the calibrators print what they do
+            quantize_static(
+                str(source), str(out), _Reader(iter(feeds)), quant_format=QuantFormat.QDQ, per_channel=True,
+                op_types_to_quantize=list(MATRIX_OPERATORS), weight_type=QuantType.QInt8,
+                activation_type=QuantType.QInt8 if activations == "int8" else QuantType.QUInt8,
+                nodes_to_exclude=list(excluded), calibrate_method=methods[calibration], extra_options=options,
+            )  # fmt: skip
     except Exception as error:
         _refused(source, "quantise", error)
+    log.debug("%s", said.getvalue().strip())
 
 
 def _refused(source: Path, do: str, error: Exception) -> NoReturn:

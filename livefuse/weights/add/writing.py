@@ -50,7 +50,7 @@ def derived(found: Inspection, match: Match, name: str) -> Recipe:
     return Recipe.model_validate(told | own)
 
 
-def write_recipe(recipe: Recipe, folder: Path, source: str) -> Path:
+def write_recipe(recipe: Recipe, folder: Path, source: str, *, by: str = "livefuse models add") -> Path:
     """Into the folder of the user's recipes, in one step, read back before it gets its name.
 
     Raises: StoreUnwritable, RecipeInvalid.
@@ -60,9 +60,7 @@ def write_recipe(recipe: Recipe, folder: Path, source: str) -> Path:
     try:
         fresh.parent.mkdir(parents=True, exist_ok=True)
         try:
-            fresh.write_text(
-                as_toml(recipe, f"Written by `livefuse models add` for {source}; yours to change."), "utf-8"
-            )
+            fresh.write_text(as_toml(recipe, f"Written by `{by}` for {source}; yours to change."), "utf-8")
             read_recipe(fresh)
             fresh.replace(path)
         finally:

@@ -66,7 +66,9 @@ class _Followed:
     kept: set[int] = field(default_factory=set)
 
     def look(self, place: int, node: Message) -> None:
-        told = [n for n in node.input if n in self.types and element(self.types[n]) == FLOAT and n not in self.constants]
+        told = [
+            n for n in node.input if n in self.types and element(self.types[n]) == FLOAT and n not in self.constants
+        ]
         label = self._label(node, told)
         if label is not None:
             label.update(node.output)

@@ -33,8 +33,11 @@ def need_onnx() -> None:
         ) from error
 
 
-def prepared(source: Path, folder: Path) -> Path:
-    """A simplified copy in `folder`; the identity's matrix stays its last weight. Raises: ModelCorrupt, EngineFailed."""
+def prepared(source: Path, folder: Path, *, opset: int = 0) -> Path:
+    """A simplified copy in `folder`, in `opset` at least; the identity's matrix stays its last weight.
+
+    Raises: ModelCorrupt, EngineFailed.
+    """
     plain, simple = folder / "plain.onnx", folder / "simple.onnx"
     original = read_model(source)
     _without_weights_as_inputs(original)
@@ -47,6 +50,7 @@ def prepared(source: Path, folder: Path) -> Path:
     model = read_model(simple)
     keep_emap(model, emap)
     _drop_unused_domains(model)
+    raise_opset(model, opset)
     _name_nodes(model)
     mark = model.proto.metadata_props.add()  # what the quantiser looks for, and asks for on the log if it is not there
     mark.key, mark.value = "onnx.quant.pre_process", "onnxruntime.quant"
@@ -90,6 +94,35 @@ def types_of(model: Model) -> dict[str, Message]:
     if unknown is not None:
         raise EngineFailed(f"{model.path.name}: nothing tells the type of {unknown!r}", hint=_EXPORT)
     return known
+
+
+def raise_opset(model: Model, opset: int) -> None:
+    """Rewrite an older graph for a later version of the operators, in place. Raises: EngineFailed."""
+    if model.opset >= opset:
+        return
+    need_onnx()
+    import onnx
+    import onnx.version_converter
+
+    skeleton = onnx.load_model_from_string(_skeleton(model).SerializeToString())
+    try:
+        raised = onnx.version_converter.convert_version(skeleton, opset)
+    except Exception as error:  # its C++ raises bare RuntimeErrors
+        raise EngineFailed(
+            f"{model.path.name}: opset {model.opset} cannot be raised to {opset}: {error}", hint=_EXPORT
+        ) from error
+    later = ModelProto.FromString(raised.SerializeToString())
+    graph = model.proto.graph
+    emap = _emap(model)
+    small = {weight.name for weight in later.graph.initializer}
+    weights = [weight for weight in graph.initializer if weight.name not in small]
+    weights = [*later.graph.initializer, *weights]
+    del graph.node[:], graph.initializer[:], graph.value_info[:], model.proto.opset_import[:]
+    graph.node.extend(later.graph.node)
+    graph.initializer.extend(weights)
+    model.proto.opset_import.extend(later.opset_import)
+    model.proto.ir_version = max(model.proto.ir_version, later.ir_version)
+    keep_emap(model, emap)
 
 
 def element(info: Message) -> int:
