@@ -4,7 +4,7 @@ thing between two frames, never in the middle of one."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +12,18 @@ from livefuse.adaptive.governor import Governor
 from livefuse.adaptive.rungs import Rung, ladder
 from livefuse.adaptive.steps import steps
 from livefuse.composite.marks import Marks
-from livefuse.config import Config, IdentityConfig, ProfileConfig, RoleConfig, SwapConfig, TrackConfig
+from livefuse.config import (
+    ColourConfig,
+    Config,
+    EnhanceConfig,
+    ExpressionConfig,
+    IdentityConfig,
+    MaskConfig,
+    ProfileConfig,
+    RoleConfig,
+    SwapConfig,
+    TrackConfig,
+)
 from livefuse.errors import SessionError
 from livefuse.loop import PipelineLoop
 from livefuse.stages import Stages
@@ -55,6 +66,18 @@ class Changes:
         given = {"profile": profile, "identity": identity}
         self._dress(swap=swap, **{name: value for name, value in given.items() if value is not None})
 
+    def change_finish(
+        self,
+        *,
+        mask: MaskConfig | None = None,
+        colour: ColourConfig | None = None,
+        enhance: EnhanceConfig | None = None,
+        expression: ExpressionConfig | None = None,
+    ) -> None:
+        """Other masks, colours or enhancers; what is not given stays. Raises: ModelError, EngineError, BadValue."""
+        given = {"mask": mask, "colour": colour, "enhance": enhance, "expression": expression}
+        self._dress(**{name: section for name, section in given.items() if section is not None})
+
     def change_choice(self, track: TrackConfig) -> None:
         """Choose other faces to swap; tracks keep their ids. Raises: IdentityError, ModelMissing."""
         with self._changing:
@@ -72,8 +95,8 @@ class Changes:
             def change(_: PipelineLoop) -> None:
                 running.stages.composite.privacy = privacy
 
-            running.loop.between_frames(change)
-            self.config = self.config.model_copy(update={"privacy": privacy})
+            running.loop.between_frames(change)  # at once; then what enhancers and fades make of it
+            self._wear(running, self.config.model_copy(update={"privacy": privacy}))
 
     def change_overlay(self, enabled: bool) -> None:
         """Show or hide the latency overlay."""
@@ -83,19 +106,22 @@ class Changes:
     def _dress(self, **sections: Any) -> None:
         with self._changing:
             running, config = self._now(), self.config.model_copy(update=sections)
-            look = running.stages.look(config)
-            choose = running.stages.choice(config) if "cast" in sections else None
-            rungs = self.ladder(config, look) if running.governor else []
+            self._wear(running, config, running.stages.choice(config) if "cast" in sections else None)
 
-            def change(loop: PipelineLoop) -> None:
-                if running.governor is not None:
-                    running.governor.govern(rungs)
-                loop.look, running.marks.config = look, config
-                if choose is not None:
-                    choose()
+    def _wear(self, running: Running, config: Config, choose: Callable[[], None] | None = None) -> None:
+        """Put on what a configuration asks for: made here, taken between two frames."""
+        look = running.stages.look(config)
+        rungs = self.ladder(config, look) if running.governor else []
 
-            running.loop.between_frames(change)
-            self.config = config
+        def change(loop: PipelineLoop) -> None:
+            if running.governor is not None:
+                running.governor.govern(rungs)
+            loop.look, running.marks.config = look, config
+            if choose is not None:
+                choose()
+
+        running.loop.between_frames(change)
+        self.config = config
 
     def ladder(self, config: Config, look: Look) -> list[Rung]:
         """What may be lowered of a session that wears this look."""

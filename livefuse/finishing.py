@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from livefuse.config import Config
 from livefuse.device.base import Backend
@@ -47,13 +47,26 @@ class Finishing:
     def _enhance(self, config: Config) -> tuple[EnhanceStage, ...]:
         if find_spec("livefuse.enhance") is None or find_spec("livefuse.enhance.make") is None:
             return ()
+        from livefuse.enhance.expression.make import make_expression
         from livefuse.enhance.make import make_enhancers
 
-        key = ("enhance", config.enhance, config.expression, config.profile.name)
-        return self._kept(key, lambda: make_enhancers(config, self._engines, self._backend, wait=self._wait))
+        def made() -> tuple[EnhanceStage, ...]:
+            expression = make_expression(config, self._engines, self._backend)
+            enhancers = make_enhancers(config, self._engines, self._backend, wait=self._wait)
+            return (*([expression] if expression else []), *enhancers)
+
+        key = (
+            "enhance",
+            config.enhance,
+            config.expression,
+            config.profile.name,
+            config.swap.model,
+            config.privacy.mode,
+        )
+        return self._kept(key, made)
 
     def _kept(self, key: object, make: Callable[[], T]) -> T:
-        return kept(self._held, key, make)  # type: ignore[arg-type]  # one dictionary holds stages of several types
+        return cast(T, kept(self._held, key, make))  # one dictionary holds stages of several types
 
 
 def kept(held: dict[object, T], key: object, load: Callable[[], T]) -> T:

@@ -18,7 +18,7 @@ from livefuse.composite.privacy import Verdict
 from livefuse.composite.stage import Bitmap, Composite
 from livefuse.device.base import Backend, Lane, Picture
 from livefuse.errors import StageFailed
-from livefuse.frame import Crops, Faces, HostFrame
+from livefuse.frame import Crop, Crops, Faces, HostFrame
 from livefuse.swap.base import Look
 
 log = logging.getLogger("livefuse")
@@ -108,7 +108,14 @@ class Pipeline:
 
     def _render(self, flight: InFlight, look: Look) -> None:
         self._stamp(flight, "lane")
-        lane, picture, paste = flight.lane, flight.picture, look.swapper.paste
+        lane, picture = flight.lane, flight.picture
+
+        def paste(lane: Lane, picture: Picture, crop: Crop) -> None:
+            if crop.whole and crop.mask is not None:
+                self.backend.paste(lane, picture, crop.image, crop.mask, crop.to_crop)
+            else:
+                look.swapper.paste(lane, picture, crop)
+
         if flight.crops and any(identity is not None for identity in look.identities):
             with self._covered(flight, "swap"):
                 self._swap(flight, look)

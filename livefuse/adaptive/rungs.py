@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from livefuse.config import Config
 from livefuse.sections import Rung as Kind
@@ -20,6 +20,7 @@ class Rung:
     restore: Callable[[], None]
 
 
+@runtime_checkable
 class Cadenced(Protocol):
     """What runs on every n-th frame, where n may change between two frames."""
 

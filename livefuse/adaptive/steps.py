@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from livefuse.adaptive.rungs import Rung, attribute, cadence
+from livefuse.adaptive.rungs import Cadenced, Rung, attribute, cadence
 from livefuse.config import Config
 from livefuse.detect.network import NetworkDetector
 from livefuse.detect.stage import Detect
@@ -19,9 +19,9 @@ _DETECTOR_PX, _COARSER_PX = (224,), (48, 32)
 
 def steps(config: Config, stages: Stages, look: Look, wear: Callable[[Look], None]) -> dict[Kind, Sequence[Rung]]:
     """Steps by kind, the first of each the least missed. `wear` puts another look on between two frames."""
-    enhancers = [
-        rung for stage in look.enhance for rung in cadence("enhance", "enhancer", stage, config.enhance.every, _OFTENER)
-    ]
+    slow = [stage for stage in look.enhance if isinstance(stage, Cadenced)]
+    every = config.enhance.every
+    enhancers = [rung for stage in slow for rung in cadence("enhance", "enhancer", stage, every, _OFTENER)]
     return {
         "enhance": enhancers,
         "mask": _masks(config, look),

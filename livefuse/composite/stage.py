@@ -26,16 +26,13 @@ class Composite:
     def __call__(
         self, lane: Lane, picture: Picture, faces: Faces, crops: Crops, paste: Paste, *, failed: bool
     ) -> Verdict:
-        """`paste` is how the crops' swapper puts them back; crops that are whole need no more than their mask."""
+        """`paste` is how crops go back."""
         decision = decide(self.privacy, faces, crops, failed=failed)
         self._cover(lane, picture, decision)
         if not decision.whole:
             for crop in crops:
                 if crop.swapped and crop.mask is not None:
-                    if crop.whole:
-                        self._backend.paste(lane, picture, crop.image, crop.mask, crop.to_crop)
-                    else:
-                        paste(lane, picture, crop)
+                    paste(lane, picture, crop)
         return decision.verdict
 
     def mark(self, lane: Lane, picture: Picture, bitmaps: list[Bitmap]) -> None:

@@ -64,15 +64,10 @@ class ColourStage(Protocol):
 
 
 class EnhanceStage(Protocol):
-    """Changes swapped faces once they are masked and coloured. Used by the pipeline's thread.
-
-    `every` says that the network runs on every n-th frame, and may be changed between two frames.
-    """
-
-    every: int
+    """Changes swapped faces once they are masked and coloured. Used by the pipeline's thread."""
 
     def __call__(self, lane: Lane, picture: Picture, crops: Crops, paste: Paste, t_ns: int) -> Crops:
-        """The crops to composite: those it has changed are new ones with `whole` set. `paste` is how the swapper's crops
+        """The crops to composite: those it has changed are new ones with `whole` set. `paste` is how crops, whole ones too,
         go back into a picture."""
         ...
 

@@ -137,6 +137,7 @@ class Recipe(_Table):
     identity: IdentityKind = "none"
     source: Source = Source()
     result: Result = Result()
+    partners: tuple[PlainName, ...] = Field((), description="recipes of the networks that it cannot do without")
     scale: int | None = Field(None, ge=1, le=8, description="how many times larger an upscaler makes its picture")
     tile: tuple[int, int, int] | None = Field(
         None, description="an upscaler's tiles as others cut them: side, padding around the picture, overlap; px"

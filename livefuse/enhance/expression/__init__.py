@@ -1,0 +1,1 @@
+"""Giving a swapped face the target's own expression back."""
