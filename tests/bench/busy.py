@@ -12,9 +12,11 @@ import argparse
 import asyncio
 import multiprocessing
 import os
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from livefuse.bench.clip import ClipSource, parse_resolution
 from livefuse.cli.options import settings
 from livefuse.config import Config, make_config
 from livefuse.frame import HostFrame
@@ -39,6 +41,23 @@ class Instants:
     def abort(self) -> None: ...
 
 
+class Camera(ClipSource):
+    """The clip as a camera shows it: on time whoever looks, so what nobody reads is gone."""
+
+    def __init__(self, width: int, height: int, fps: int, seconds: float) -> None:
+        super().__init__(width, height, round(seconds * fps), fps=fps)
+        self.info = replace(self.info, live=True)
+        self._began_s: float | None = None
+
+    def read(self) -> HostFrame | None:
+        now_s = time.monotonic()
+        self._began_s = now_s if self._began_s is None else self._began_s
+        period_s = self._period_ns / 1e9
+        self._next = max(self._next, int((now_s - self._began_s) / period_s))
+        time.sleep(max(0.0, self._began_s + self._next * period_s - now_s))
+        return super().read()
+
+
 def burn() -> None:
     value = 1.0
     while True:
@@ -46,11 +65,11 @@ def burn() -> None:
 
 
 async def measured(
-    config: Config, phases: tuple[float, float, float], burners: int
+    config: Config, camera: Camera, phases: tuple[float, float, float], burners: int
 ) -> tuple[dict[str, Any], list[float]]:
     """The record of a run, and when its pictures were due; the burners run in the second phase."""
     sink = Instants()
-    session = Session(config, sinks=[sink])
+    session = Session(config, source=camera, sinks=[sink])
     running = asyncio.create_task(session.run())
     while session.state != "running" and not running.done():
         await asyncio.sleep(0.05)
@@ -77,12 +96,12 @@ def main() -> None:
     parser.add_argument("--set", action="append", dest="given", metavar="KEY=VALUE")
     asked = parser.parse_args()
     first, second, third = asked.phases
-    source = {"source": f"synthetic:{asked.resolution}@{asked.fps}?hand=1", "sinks": ("null:",)}
     identity = {"identity.photo": "synthetic:7", "identity.consent": "synthetic"}
     print(f"{asked.resolution}@{asked.fps}, {asked.burners} burners from {first:.0f} s to {first + second:.0f} s")
     for enabled in (False, True):
-        config = make_config({}, settings(source | identity | {"adaptive.enabled": enabled}, asked.given))
-        record, pts_s = asyncio.run(measured(config, (first, second, third), asked.burners))
+        config = make_config({}, settings(identity | {"adaptive.enabled": enabled}, asked.given))
+        camera = Camera(*parse_resolution(asked.resolution), asked.fps, first + second + third)
+        record, pts_s = asyncio.run(measured(config, camera, (first, second, third), asked.burners))
         _print(enabled, record, pts_s, asked.fps, (0, first, first + second, first + second + third))
 
 

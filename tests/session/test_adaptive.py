@@ -9,7 +9,7 @@ from typing import Any
 
 from livefuse.clock import MonotonicClock
 from livefuse.composite.stage import Composite
-from livefuse.config import AdaptiveConfig, Config, IdentityConfig, PrivacyConfig
+from livefuse.config import AdaptiveConfig, Config, EnhanceConfig, IdentityConfig, PrivacyConfig
 from livefuse.device.base import Lane, Picture
 from livefuse.device.cpu import CpuBackend
 from livefuse.frame import Crops
@@ -38,7 +38,10 @@ def session_with(enhancer: SlowEnhancer, *, live: bool = True, enabled: bool = T
     """At 100 frames a second."""
     privacy = PrivacyConfig()
     config = Config(
-        privacy=privacy, adaptive=AdaptiveConfig(enabled=enabled, settle_s=60), identity=IdentityConfig(photo="fake")
+        privacy=privacy,
+        adaptive=AdaptiveConfig(enabled=enabled, settle_s=60),
+        enhance=EnhanceConfig(every=1),
+        identity=IdentityConfig(photo="fake"),
     )
     backend = CpuBackend()
     composite = Composite(backend, privacy)
