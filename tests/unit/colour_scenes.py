@@ -15,13 +15,21 @@ FRAME_NS = 33_333_333
 SIDE = 128
 
 
-def stage(method: str, *, seconds: float = 0.4, amount: float = 1.0, model: str = "inswapper_128") -> Colour:
+def stage(
+    method: str, *, seconds: float = 0.4, amount: float = 1.0, model: str = "inswapper_128", profile: str = "livefuse"
+) -> Colour:
     from livefuse.composite.colour.make import make_colour
 
     made = make_colour(
         make_config(
             {},
-            {"colour.method": method, "colour.seconds": seconds, "colour.amount": amount, "swap.model": model},
+            {
+                "colour.method": method,
+                "colour.seconds": seconds,
+                "colour.amount": amount,
+                "swap.model": model,
+                "profile.name": profile,
+            },
         )
     )
     assert isinstance(made, Colour)
@@ -53,17 +61,17 @@ def as_u8(image: F32) -> U8:
 
 
 def changed(
-    colour: Colour, target: F32, swapped: F32, t_ns: int = 0, *, fine: bool = False, track: int = 1, role: int = 0
+    colour: Colour, target: F32, swapped: F32, t_ns: int = 0, *, fine: bool = False, track: int = 1, box: bool = False
 ) -> Crop:
     """One frame of a stage: the target is cut, swapped, and its colours are changed."""
     side = target.shape[0]
     no_landmarks = np.empty((0, 2), np.float32)
-    crop = Crop(track, as_u8(target), np.eye(2, 3, dtype=np.float32), points(side), no_landmarks, role=role)
+    crop = Crop(track, as_u8(target), np.eye(2, 3, dtype=np.float32), points(side), no_landmarks)
     lane = Lane(0)
     colour.begin(lane, [crop])
     crop.image[...] = as_u8(swapped)
     crop.fine = swapped.astype(np.float32).copy() if fine else None
-    crop.mask, crop.swapped = mask(side), True
+    crop.mask, crop.swapped = np.full((side, side), 255, np.uint8) if box else mask(side), True
     colour(lane, [crop], t_ns)
     return crop
 

@@ -196,3 +196,18 @@ def test_what_a_mask_stage_found_hidden_does_not_count() -> None:
         found.append(skin_of(crop.image)[0])
     wanted = skin_of(changed(stage("lab"), target, swapped).image)[0]
     assert abs(found[1] - wanted) < abs(found[0] - wanted) / 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("fine", [False, True])
+def test_ground_beside_the_face_neither_counts_nor_changes(method: str, fine: bool) -> None:
+    """FaceFusion's mask is a box: the ground in it, as bright in target and swap, is no reason to leave the face as it
+    is, and keeps its colour to the byte."""
+    beside = mask() < 3
+    target, swapped = face(90, seed=2) * TINT, face(170, seed=3)
+    target[beside] = swapped[beside] = (200, 210, 220)
+    crop = changed(stage(method, profile="facefusion"), target, swapped, fine=fine, box=True)
+    assert np.abs(skin_of(crop.image) - skin_of(target)).max() < 5
+    far = np.ones((SIDE, SIDE), bool)
+    far[4:-4, 8:-8] = False
+    assert (crop.image[far & beside] == (200, 210, 220)).all()

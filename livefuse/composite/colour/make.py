@@ -20,9 +20,11 @@ def make_colour(config: Config) -> ColourStage | None:
     from livefuse.composite.colour import lattice
     from livefuse.composite.colour.stage import Colour
 
-    by_landmarks = config.swap.model == _MESH
-    place = lattice.of_face if by_landmarks else lattice.of_template
-    return Colour(_method(colour.method, colour.amount), colour.seconds, place, masked=by_landmarks)
+    method = _method(colour.method, colour.amount)
+    if config.swap.model == _MESH:
+        return Colour(method, colour.seconds, lattice.of_face, "mask")
+    own = config.profile.name == "livefuse"  # the other profiles' masks are boxes
+    return Colour(method, colour.seconds, lattice.of_template, "crop" if own else "face")
 
 
 def _method(name: str, amount: float) -> Method:

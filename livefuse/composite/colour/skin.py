@@ -17,6 +17,7 @@ from livefuse.frame import F32, U8
 # Eyes with their brows, and the mouth: shift down, standard deviations across and down, in eye distances.
 _FEATURES = np.array([[-0.10, 0.30, 0.22], [-0.10, 0.30, 0.22], [0.0, 0.36, 0.20]], np.float32)
 _HIDDEN = 0.95
+_OVAL, _OVAL_SEAM = (0.46, 1.4, 1.65), 0.25  # the face: middle below the eyes, half width, half height
 _FLOOR = 8.0  # grey levels added to both sides: black over black is no light
 _TOLERANCE = 0.35  # least distance from the plane that counts as strange, in logarithms of the three channels together
 _USUAL, _MOST_USUAL = 0.4, 4.0  # the part of the face that is surely bare; times its squared distance is still usual
@@ -30,10 +31,13 @@ _PLANE = np.stack((np.ones(FIELD_CELLS**2), np.tile(_RAMP, FIELD_CELLS), np.repe
 
 
 def bare(mask: U8, points: F32) -> F32:
-    """0..1: how much of each cell is swapped and no feature. Shapes: mask (CELLS, CELLS), points (5, 2) cells ->
-    (CELLS, CELLS)."""
+    """0..1: how much of each cell is swapped, face, and no feature: some masks are boxes, with ground beside the face.
+
+    Shapes: mask (CELLS, CELLS), points (5, 2) cells -> (CELLS, CELLS).
+    """
     share = mask.astype(np.float32)
     share *= share * np.float32(1 / 255**2)
+    share *= _oval(points)
     apart = float(np.hypot(*(points[1] - points[0]).tolist())) + 1e-3
     centres = np.array([points[0], points[1], (points[3] + points[4]) / 2], np.float32)
     centres[:, 1] += _FEATURES[:, 0] * apart
@@ -41,6 +45,16 @@ def bare(mask: U8, points: F32) -> F32:
     near = np.exp(-0.5 * reach * reach)
     share *= np.maximum(1 - np.float32(_HIDDEN) * (near[:, 1].T @ near[:, 0]), 0)
     return share
+
+
+def _oval(points: F32) -> F32:
+    """1 where an aligned face surely is, 0 outside of it."""
+    apart = float(np.hypot(*(points[1] - points[0]).tolist())) + 1e-3
+    down, width, height = (each * apart for each in _OVAL)
+    x, y = ((points[0] + points[1]) / 2).tolist()
+    columns, rows = ((_PLACES - x) / width) ** 2, ((_PLACES - y - down) / height) ** 2
+    reach = np.sqrt(rows[:, None] + columns)
+    return np.asarray(np.clip((1 - reach) / _OVAL_SEAM, 0, 1), np.float32)
 
 
 class Plane(NamedTuple):

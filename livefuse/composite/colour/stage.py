@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -12,10 +13,16 @@ from livefuse.composite.colour import lattice, skin
 from livefuse.composite.colour.base import Method, Seen
 from livefuse.composite.colour.lattice import CELLS, FIELD_CELLS, Place
 from livefuse.composite.colour.smooth import Follower
+from livefuse.composite.profiles.face_shape import face_mask
 from livefuse.device.base import Lane
 from livefuse.errors import DegenerateFace
 from livefuse.frame import F32, U8, Crop, Crops
 
+Extent = Literal["crop", "mask", "face"]
+"""Which part of a crop changes: all of it; what its mask shows, where the rest is the target's own picture; or softly the
+face alone, where masks are boxes that show the ground beside it."""
+
+_TIGHTER = 1.6
 _FORGET_NS = 1_000_000_000
 # Another face is worn when the swapped one changes by so much from one frame to the next, and the target does not.
 _JUMP, _STILL = 10.0, 3.0
@@ -44,9 +51,8 @@ class _Before:
 class Colour:
     """Gives swapped faces the target's colours by one method. Used by the pipeline's thread."""
 
-    def __init__(self, method: Method, seconds: float, place: Callable[[Crop], Place], *, masked: bool) -> None:
-        """`masked` keeps what a crop's mask hides as it is: where that is the target's own picture."""
-        self._method, self._seconds, self._place, self._masked = method, seconds, place, masked
+    def __init__(self, method: Method, seconds: float, place: Callable[[Crop], Place], extent: Extent) -> None:
+        self._method, self._seconds, self._place, self._extent = method, seconds, place, extent
         self._before: dict[int, _Before] = {}
         self._tracks: dict[int, _Track] = {}
 
@@ -88,16 +94,34 @@ class Colour:
         return track
 
     def _apply(self, lane: Lane, crop: Crop, mask: U8, state: F32, seen: Seen, place: Place) -> None:
-        if crop.fine is not None:
-            changed = self._method.apply(lane, crop.fine, state, seen, place)
-            np.clip(changed, 0, 255, out=crop.fine)
-            np.copyto(crop.image, crop.fine, casting="unsafe")
-            return
-        changed = self._method.apply(lane, crop.image, state, seen, place)
-        if self._masked:
-            cv2.copyTo(changed, mask, crop.image)
+        image = crop.image if crop.fine is None else crop.fine
+        changed = self._method.apply(lane, image, state, seen, place)
+        if self._extent == "face":
+            _blend(lane, changed, image, face_mask(crop.landmarks, image.shape[0]))
+        elif self._extent == "mask":
+            cv2.copyTo(changed, mask, image)
         else:
-            np.copyto(crop.image, changed)
+            np.copyto(image, changed)
+        if crop.fine is not None:
+            np.clip(crop.fine, 0, 255, out=crop.fine)
+            np.copyto(crop.image, crop.fine, casting="unsafe")
+
+
+def _blend(lane: Lane, changed: U8 | F32, image: U8 | F32, face: U8) -> None:
+    """Put the face of `changed` into a template crop. Shapes: images (h, w, 3), face 0..255 of any size."""
+    size = image.shape[1::-1]
+    weight, rest = (lane.buffer(f"colour.{name}", image.shape[:2], np.float32) for name in ("share", "rest"))
+    # The mask's ramp lies inside the face, where its seam is; here there is none, only an outline.
+    share = cv2.multiply(face, _TIGHTER / 255, dtype=cv2.CV_32F)
+    cv2.min(cv2.resize(share, size, dst=weight, interpolation=cv2.INTER_LINEAR), 1.0, dst=weight)
+    if image.dtype == np.uint8:
+        cv2.subtract(1.0, weight, dst=rest)
+        cv2.blendLinear(changed, image, weight, rest, dst=image)
+        return
+    # `blendLinear` divides by a little more than 1: floats are truncated later, and would lose a level.
+    cv2.subtract(changed, image, dst=changed)
+    cv2.multiply(changed, cv2.merge((weight,) * 3), dst=changed)
+    cv2.add(image, changed, dst=image)
 
 
 def _unhidden(crop: Crop, place: Place, last: tuple[Crop, Place] | None) -> F32 | float:
