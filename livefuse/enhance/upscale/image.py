@@ -43,4 +43,9 @@ def upscale_image(
 
 @lru_cache(_KEPT)
 def _upscaler(config: Config, cutting: Cutting) -> Upscaler:
-    return make_upscaler(config.output.upscale, Engines(config, inline=True), cutting)
+    return make_upscaler(config.output.upscale, _engines(config), cutting)
+
+
+@lru_cache(_KEPT)
+def _engines(config: Config) -> Engines:
+    return Engines(config, inline=True)
