@@ -45,6 +45,15 @@ class ProfileName(StrEnum):
     deep_live_cam = "deep-live-cam"
 
 
+class ColourMethod(StrEnum):
+    """What the swapped face takes of the target's colours."""
+
+    none = "none"
+    lab = "lab"
+    histogram = "histogram"
+    relight = "relight"
+
+
 FacePhoto = Annotated[
     str,
     typer.Option(
@@ -74,6 +83,17 @@ Like = Annotated[str, typer.Option("--like", help="Photo of the person to swap; 
 Profile = Annotated[
     ProfileName | None, typer.Option("--profile", help="Put the swapped crop back as this program does it.")
 ]
+Enhance = Annotated[str, typer.Option("--enhance", help="Face enhancer model, e.g. gfpgan_1.4.")]
+Occlusion = Annotated[
+    list[str] | None,
+    typer.Option("--occlusion", help="What finds hands before the face: estimate, none, or a model; repeatable."),
+]
+Colour = Annotated[
+    ColourMethod | None, typer.Option("--colour", help="What the swapped face takes of the target's colours and light.")
+]
+Boost = Annotated[
+    int | None, typer.Option("--boost", min=1, max=8, help="A learned swapper's face at n times its own size.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Set any configuration key, e.g. detect.size=640."),
@@ -91,6 +111,18 @@ def require_consent(face: str, consent: Ground | None) -> None:
             hint="add --consent self (it is me), licence (agreed or licensed), public-domain (an old painting), "
             "or synthetic (nobody real). The answer is kept beside the identity",
         )
+
+
+def finish(enhance: str, occlusion: list[str] | None, colour: ColourMethod | None, boost: int | None) -> dict[str, Any]:
+    """The flags of what happens to a swapped face, as configuration; only those that were said."""
+    said: dict[str, Any] = {"enhance.model": enhance} if enhance else {}
+    if occlusion:
+        said["mask.occlusion"] = tuple(name for name in occlusion if name != "none")
+    if colour is not None:
+        said["colour.method"] = colour.value
+    if boost is not None:
+        said["swap.boost"] = boost
+    return said
 
 
 def settings(flags: Mapping[str, Any], pairs: list[str] | None) -> dict[str, Any]:

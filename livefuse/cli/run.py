@@ -23,6 +23,10 @@ def run(
     faces: o.FacesIfSaid = None,
     like: o.Like = "",
     profile: o.Profile = None,
+    enhance: o.Enhance = "",
+    occlusion: o.Occlusion = None,
+    colour: o.Colour = None,
+    boost: o.Boost = None,
     seconds: Annotated[float | None, typer.Option(min=0.05, help="Stop after this long.")] = None,
     overlay: Annotated[bool | None, typer.Option("--overlay/--no-overlay", help="Draw the latency overlay.")] = None,
     badge: Annotated[bool | None, typer.Option("--badge/--no-badge", help='Draw the "synthetic" badge.')] = None,
@@ -54,6 +58,7 @@ def run(
         "identity.by": by,
     }
     given = {key: value for key, value in flags.items() if value not in (None, "")}
+    given |= o.finish(enhance, occlusion, colour, boost)
     overrides = o.settings(given, setting)
     file = config or (Paths.default().config_file if Paths.default().config_file.is_file() else None)
     decoded = load_config(file, overrides) if file else make_config({}, overrides)

@@ -18,6 +18,10 @@ def swap(
     consent: o.Consent = None,
     swapper: o.Swapper = "mesh",
     profile: o.Profile = None,
+    enhance: o.Enhance = "",
+    occlusion: o.Occlusion = None,
+    colour: o.Colour = None,
+    boost: o.Boost = None,
     faces: o.Faces = o.FaceChoice.one,
     like: o.Like = "",
     privacy: Annotated[o.PrivacyMode, typer.Option(help="closed: cover frames without a swap.")] = o.PrivacyMode.open,
@@ -51,4 +55,5 @@ def swap(
         "identity.face": face_index,
         "identity.by": by,
     }
+    overrides |= o.finish(enhance, occlusion, colour, boost)
     run_with_progress(make_config({}, o.settings(overrides, setting)), out)
