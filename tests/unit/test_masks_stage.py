@@ -243,12 +243,15 @@ def pasted(profile: Profile, mask: U8 | None) -> U8:
     return picture.planes[0][..., 0].copy()
 
 
-def test_a_face_whose_points_coincide_gets_no_mask() -> None:
-    crop = region_crop(3)
-    crop.points = np.repeat(crop.points[:1], 5, axis=0)
-    stage = Masks(Networks(ByPoints(CpuBackend())), Estimate(left_hidden()), Soft(64, 0.5))
-    through(stage, [crop])
-    assert crop.visible is None
+def test_a_face_without_a_shape_gets_no_mask_and_costs_the_others_none() -> None:
+    flat, lost, sound = (region_crop(3, track) for track in (1, 2, 3))
+    flat.points = np.repeat(flat.points[:1], 5, axis=0)
+    lost.landmarks[:] = np.nan
+    stage = Masks(Networks(ByPoints(CpuBackend())), Estimate(left_hidden()), Soft(64, 0.5, areas=("mouth",)))
+    through(stage, [flat, lost, sound])
+    assert flat.visible is None
+    assert lost.visible is None
+    assert sound.visible is not None
 
 
 def test_what_was_seen_of_a_face_is_forgotten_with_it() -> None:

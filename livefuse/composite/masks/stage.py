@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+import numpy as np
+
 from livefuse.composite.masks.base import Masker, Visible
 from livefuse.composite.masks.framing import Seen
 from livefuse.composite.masks.parts import Networks, Parts
@@ -102,6 +104,8 @@ class Masks(Generic[F]):
             track.is_new = self._networks.parser is not None and not crop.swapped
 
     def _seen(self, crop: Crop) -> Seen | None:
+        if not np.isfinite(crop.landmarks).all():
+            return None
         try:
             return Seen(crop, self._networks.framing.to_square(crop, 1))
         except DegenerateFace:
