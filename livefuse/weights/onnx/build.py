@@ -81,10 +81,15 @@ class Graph:
 
     # Doors
 
-    def input(self, name: str, declared: Shape, nominal: Sequence[int] | None = None, *, cast: bool = True) -> Tensor:
-        """A float32 input; `declared` may name dynamic axes, `nominal` gives their sizes."""
-        self._declare(self._proto.input, name, declared)
+    def input(
+        self, name: str, declared: Shape, nominal: Sequence[int] | None = None, *, cast: bool = True,
+        dtype: str = "float32",
+    ) -> Tensor:  # fmt: skip
+        """An input, float32 if nothing else is said; `declared` may name dynamic axes, `nominal` gives their sizes."""
+        self._declare(self._proto.input, name, declared, dtype)
         fed = Tensor(name, tuple(nominal or [size if isinstance(size, int) else 1 for size in declared]))
+        if cast and dtype != "float32":
+            return self.op("Cast", [fed], fed.shape, to=DTYPE_NUMBERS[self.dtype])
         return self.cast(fed, self.dtype) if cast else fed
 
     def output(self, value: Tensor, name: str, declared: Shape, *, given: str = "") -> None:
