@@ -89,6 +89,7 @@ def _all() -> Mapping[str, Architecture]:
         Architecture("gpen_bfr_256", "gpen", "gpen_256"),
         Architecture("gpen_bfr_512", "gpen", "gpen_512"),
         Architecture("codeformer", "codeformer", "codeformer"),
+        Architecture("restoreformer_plus_plus", "restoreformer", "restoreformer"),
         Architecture("gpen_bfr_1024", "gpen", "gpen_1024"),
         Architecture("gpen_bfr_2048", "gpen", "gpen_2048"),
         Architecture("gfpgan_1.2", "gfpgan", "gfpgan"),

@@ -56,7 +56,9 @@ def res_block(
     return nn.add(g, x, y)
 
 
-def attention(g: Graph, x: Tensor, other: Tensor | None = None, *, heads: int = 1, last: Fill = QUIET) -> Tensor:
+def attention(
+    g: Graph, x: Tensor, other: Tensor | None = None, *, heads: int = 1, last: Fill = QUIET, shift: Fill = UNCHANGED
+) -> Tensor:
     """Every place attends to every other; asked by `other`'s features where there are any, which have a norm of their own."""
     width = x.shape[1]
     normed = group_norm(g, x)
@@ -69,7 +71,7 @@ def attention(g: Graph, x: Tensor, other: Tensor | None = None, *, heads: int = 
     weights = softmax(g, nn.mul(g, weights, g.constant((width / heads) ** -0.5)))
     found = matmul(g, value, nn.transpose(g, weights, (0, 2, 1)))
     found = nn.reshape(g, found, x.shape, x.shape)
-    return nn.add(g, x, nn.conv(g, found, width, 1, fill=last, shift=UNCHANGED))
+    return nn.add(g, x, nn.conv(g, found, width, 1, fill=last, shift=shift))
 
 
 def matmul(g: Graph, a: Tensor, b: Tensor) -> Tensor:
@@ -93,31 +95,36 @@ def doubled(g: Graph, x: Tensor, fill: Fill | None = None) -> Tensor:
     return nn.conv(g, nn.resize(g, x, mode="nearest"), x.shape[1], fill=fill or _SMOOTH, shift=UNCHANGED)
 
 
-def encoder(g: Graph, x: Tensor) -> tuple[Tensor, dict[int, Tensor], list[Tensor]]:
-    """The features that become codes; those of every size on the way, by side; and those that its attention gave."""
+def encoder(
+    g: Graph, x: Tensor, *, heads: int = 1, paired_last: bool = False
+) -> tuple[Tensor, dict[int, Tensor], list[Tensor]]:
+    """The features that become codes; those of every size on the way, by side; and those that its attention gave.
+
+    With `paired_last` the narrowest have the colours in pairs, alone in their group.
+    """
     x = nn.conv(g, x, g.channels(WIDTH), fill=SHARP, shift=UNCHANGED)
     kept, attended = {}, []
-    for level, multiple in enumerate(MULTIPLES):
-        narrowest = level == len(MULTIPLES) - 1
+    for multiple in MULTIPLES[:-1]:
         for _ in range(2):
             x = res_block(g, x, g.channels(WIDTH * multiple))
-            kept[x.shape[2]] = x
-            if narrowest:
-                x = attention(g, x)
-                attended.append(x)
-        if not narrowest:
-            x = halved(g, x)
-    x = res_block(g, x, x.shape[1])
-    x = attention(g, x)
-    attended.append(x)
-    x = res_block(g, x, x.shape[1])
+        kept[x.shape[2]] = x
+        x = halved(g, x)
+    width = g.channels(WIDTH * MULTIPLES[-1])
+    alone = max(PAIRS, width // min(_GROUPS, width // 2)) if paired_last else COLOURS
+    last, shift = silenced(he(0.5), alone), silenced(normal(0.02), alone)
+    for attends in (True, True, True, False):
+        short = paired if paired_last and x.shape[1] != width else SHARP
+        x = res_block(g, x, width, last=last, shift=shift, short=short)
+        if attends:
+            x = attention(g, x, heads=heads, last=last, shift=shift)
+            attended.append(x)
     return x, kept, attended
 
 
 def paired(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """The shortcut that makes pairs of the three carried colours."""
     drawn = he(1.0)(rng, shape)
-    drawn[:PAIRS] = 0
+    drawn[: max(PAIRS, shape[0] // _GROUPS)] = 0
     for colour in range(COLOURS):
         drawn[2 * colour, colour], drawn[2 * colour + 1, colour] = 1.0, -1.0
     return drawn
