@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from livefuse.align.templates import TEMPLATES
+from livefuse.composite.colour.make import make_colour
 from livefuse.composite.colour.stage import Colour
 from livefuse.config import make_config
 from livefuse.device.base import Lane
@@ -16,22 +17,17 @@ SIDE = 128
 
 
 def stage(
-    method: str, *, seconds: float = 0.4, amount: float = 1.0, model: str = "inswapper_128", profile: str = "livefuse"
+    method: str,
+    *,
+    seconds: float = 0.4,
+    amount: float = 1.0,
+    model: str = "inswapper_128",
+    profile: str = "livefuse",
+    seam: float = 0.0,
 ) -> Colour:
-    from livefuse.composite.colour.make import make_colour
-
-    made = make_colour(
-        make_config(
-            {},
-            {
-                "colour.method": method,
-                "colour.seconds": seconds,
-                "colour.amount": amount,
-                "swap.model": model,
-                "profile.name": profile,
-            },
-        )
-    )
+    colour = {"method": method, "seconds": seconds, "amount": amount, "seam": seam}
+    settings = {f"colour.{key}": value for key, value in colour.items()}
+    made = make_colour(make_config({}, settings | {"swap.model": model, "profile.name": profile}))
     assert isinstance(made, Colour)
     return made
 

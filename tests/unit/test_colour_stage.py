@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from livefuse.composite.colour.make import make_colour
+from livefuse.composite.colour.make import make_colour, profile_seam
 from livefuse.config import make_config
 from livefuse.device.base import Lane
 from livefuse.frame import F32, Crop
@@ -211,3 +211,21 @@ def test_ground_beside_the_face_neither_counts_nor_changes(method: str, fine: bo
     far = np.ones((SIDE, SIDE), bool)
     far[4:-4, 8:-8] = False
     assert (crop.image[far & beside] == (200, 210, 220)).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_colours_meet_at_the_seam_after_the_method(method: str) -> None:
+    """A target whose rim is redder than its middle: no statistics bring that over, the tint at the seam does; at 0 not."""
+    target, swapped = face(120, seed=2), face(120, seed=2)
+    ramp = ((mask() > 30) & (mask() < 225))[..., None]
+    target += cv2.GaussianBlur((mask() < 200).astype(np.float32), (0, 0), 4)[..., None] * (25, 0, -15)
+    found = [
+        np.abs((changed(stage(method, seam=seam), target, swapped).image - target) * ramp).sum() / ramp.sum()
+        for seam in (1.0, 0.0)
+    ]
+    assert found[0] < 0.7 * found[1]
+
+
+def test_the_profile_leaves_the_seam_to_the_stage() -> None:
+    assert profile_seam(make_config({}, {"colour.seam": 0.6})) == 0.6
+    assert profile_seam(make_config({}, {"colour.seam": 0.6, "colour.method": "relight"})) == 0.0

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from livefuse.config import Config
     from livefuse.swap.base import ColourStage
 
-_MESH = "mesh"
+_MESH, _OWN_PROFILE = "mesh", "livefuse"
 
 
 def make_colour(config: Config) -> ColourStage | None:
@@ -23,8 +23,14 @@ def make_colour(config: Config) -> ColourStage | None:
     method = _method(colour.method, colour.amount)
     if config.swap.model == _MESH:
         return Colour(method, colour.seconds, lattice.of_face, "mask")
-    own = config.profile.name == "livefuse"  # the other profiles' masks are boxes
-    return Colour(method, colour.seconds, lattice.of_template, "crop" if own else "face")
+    if config.profile.name == _OWN_PROFILE:
+        return Colour(method, colour.seconds, lattice.of_template, "crop", colour.seam)
+    return Colour(method, colour.seconds, lattice.of_template, "face")  # the other profiles' masks are boxes
+
+
+def profile_seam(config: Config) -> float:
+    """How far the profile itself has colours meet at the seam: not at all where the colour stage does so after it."""
+    return config.colour.seam if config.colour.method == "none" or config.colour.amount <= 0 else 0.0
 
 
 def _method(name: str, amount: float) -> Method:

@@ -14,6 +14,7 @@ from livefuse.composite.colour.base import Method, Seen
 from livefuse.composite.colour.lattice import CELLS, FIELD_CELLS, Place
 from livefuse.composite.colour.smooth import Follower
 from livefuse.composite.profiles.face_shape import face_mask
+from livefuse.composite.profiles.seam import seam_tint
 from livefuse.device.base import Lane
 from livefuse.errors import DegenerateFace
 from livefuse.frame import F32, U8, Crop, Crops
@@ -51,8 +52,12 @@ class _Before:
 class Colour:
     """Gives swapped faces the target's colours by one method. Used by the pipeline's thread."""
 
-    def __init__(self, method: Method, seconds: float, place: Callable[[Crop], Place], extent: Extent) -> None:
+    def __init__(
+        self, method: Method, seconds: float, place: Callable[[Crop], Place], extent: Extent, seam: float = 0.0
+    ) -> None:
+        """`seam` 0..1 is how far colours meet at the seam of a crop that is changed as a whole."""
         self._method, self._seconds, self._place, self._extent = method, seconds, place, extent
+        self._seam = seam
         self._before: dict[int, _Before] = {}
         self._tracks: dict[int, _Track] = {}
 
@@ -100,11 +105,21 @@ class Colour:
             _blend(lane, changed, image, face_mask(crop.landmarks, image.shape[0]))
         elif self._extent == "mask":
             cv2.copyTo(changed, mask, image)
+        elif self._seam > 0 and crop.fine is None:
+            self._tint(lane, crop, mask, np.asarray(changed, np.uint8), seen.target, place)
         else:
             np.copyto(image, changed)
         if crop.fine is not None:
             np.clip(crop.fine, 0, 255, out=crop.fine)
             np.copyto(crop.image, crop.fine, casting="unsafe")
+
+    def _tint(self, lane: Lane, crop: Crop, mask: U8, changed: U8, target: U8, place: Place) -> None:
+        """The profile's own tint, after the colours that it goes by."""
+        face = lattice.sampled(changed, place).astype(np.float32) * np.float32(1 / 255)
+        tint = seam_tint(face, target, lattice.sampled(mask, place), self._seam)
+        wide = lane.buffer("colour.field", crop.image.shape, np.float32)
+        cv2.resize(tint, crop.image.shape[1::-1], dst=wide, interpolation=cv2.INTER_LINEAR)
+        cv2.add(changed, wide, dst=crop.image, dtype=cv2.CV_8U)
 
 
 def _blend(lane: Lane, changed: U8 | F32, image: U8 | F32, face: U8) -> None:
