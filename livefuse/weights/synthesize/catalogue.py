@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["fp32", "fp16"]
 _STAND_IN = "same contract and bytes; the architecture is not public"
+_PLANE_WARP = "same contract, decoder exact; it warps in two dimensions, the real one with a 3-D network in three"
 _SHRINK = 16
 _EMBEDDINGS = "it runs once per identity, and rounding would move the embedding"
 _COORDINATES = "it is small, and what it computes are coordinates"
@@ -24,12 +25,14 @@ _COORDINATES = "it is small, and what it computes are coordinates"
 
 @dataclass(frozen=True)
 class Architecture:
-    """What can be written: `function` of `synthesize/<module>.py` builds it, `precision` is what the real file has."""
+    """What can be written: `function` of `synthesize/<module>.py` builds it, `precision` is what the real file has,
+    `differs` in what a stand-in is not the real one."""
 
     name: str
     module: str
     function: str
     stand_in: bool = False
+    differs: str = _STAND_IN
     precision: Precision = "fp32"
     only_fp32: str = ""
     opset: int = 13
@@ -95,6 +98,16 @@ def _all() -> Mapping[str, Architecture]:
         Architecture("gfpgan_1.2", "gfpgan", "gfpgan"),
         Architecture("gfpgan_1.3", "gfpgan", "gfpgan"),
         Architecture("gfpgan_1.4", "gfpgan", "gfpgan"),
+        Architecture("live_portrait_feature_extractor", "live_portrait", "feature_extractor"),
+        Architecture("live_portrait_motion_extractor", "live_portrait", "motion_extractor"),
+        Architecture(
+            "live_portrait_generator",
+            "live_portrait_generator",
+            "generator",
+            stand_in=True,
+            differs=_PLANE_WARP,
+            opset=16,
+        ),
     ]
     return MappingProxyType({each.name: each for each in listed})
 
@@ -126,7 +139,7 @@ def build(name: str, *, precision: Precision | None = None, seed: int = 0, tiny:
     graph = Graph(name, precision=kind, seed=seed, shrink=_SHRINK if tiny else 1, opset=chosen.opset)
     graph.metadata = {"livefuse.synthetic": "true", "livefuse.architecture": name, "livefuse.seed": str(seed)}
     if chosen.stand_in:
-        graph.metadata["livefuse.stand_in"] = _STAND_IN
+        graph.metadata["livefuse.stand_in"] = chosen.differs
     if tiny:
         graph.metadata["livefuse.tiny"] = (
             f"channels divided by {_SHRINK}: same contract and structure, fewer parameters"
