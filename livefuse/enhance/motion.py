@@ -15,7 +15,7 @@ from livefuse.swap.mesh import topology, warp
 from livefuse.swap.mesh.warp import PAD, Lattice
 
 _FACES = 3.0  # about so many faces fit side by side into an enhancer's crop: the spline wants a face to be 1 large
-_LOOSENESS = 4.0
+_LOOSENESS = 30.0
 _CELLS = 26
 
 

@@ -21,9 +21,9 @@ from livefuse.swap.mesh import warp
 from livefuse.swap.mesh.warp import Lattice
 
 _GLANCE_PX = 56  # at which two faces are compared: coarse enough that neither noise nor detail counts
-_SAME, _OTHER = 9.0, 26.0  # of 255: up to where a face counts as unchanged, and from where on as another one
+_SAME, _OTHER = 14.0, 40.0  # of 255: up to where a face counts as unchanged, and from where on as another one
 _EDGE = 0.6  # part of the local contrast that a small misplacement explains
-_STEPS = 3  # frames over which a new difference takes over, at most
+_STEPS = 2  # frames over which a new difference takes over, at most
 _FADE_FRAMES = 5
 _BORDER = (0.02, 0.09)  # where the crop's border fades in, of its side
 
@@ -65,12 +65,14 @@ class Kept:
 
     newest: Residual | None = None
     before: F32 | None = None
+    mixed: F32 | None = None
+    """What is shown, but for the fading in: (w, w, 4)."""
     shown: F32 | None = None
     fresh: bool = False
     _mix: float = 1.0
     _step: float = 1.0
     _strength: float = 1.0
-    _spare: list[F32] = field(default_factory=list)
+    _memory: dict[str, F32] = field(default_factory=dict)
 
     def take(self, residual: Residual, before: F32 | None, *, every: int, fresh: bool, fades_in: bool) -> None:
         """A run's result has come. `before` is what was shown until now, in its place; `fresh` says that the run was on
@@ -90,19 +92,19 @@ class Kept:
         if self._mix == 1:
             self.before = None
         values = self.newest.values
-        if self._mix * self._strength == 1:
-            self.shown = values
-        else:
-            out = self._memory(values)
-            before, amount = (values, 0.0) if self.before is None else (self.before, 1 - self._mix)
-            cv2.addWeighted(values, self._mix * self._strength, before, amount * self._strength, 0, dst=out)
-            self.shown = out
+        self.mixed = self.shown = values
+        if self.before is not None:
+            out = self._buffer("mixed", values)
+            self.mixed = self.shown = cv2.addWeighted(values, self._mix, self.before, 1 - self._mix, 0, dst=out)
+        if self._strength < 1:
+            self.shown = np.multiply(self.mixed, np.float32(self._strength), out=self._buffer("shown", values))
         return self.shown
 
-    def _memory(self, like: F32) -> F32:
-        if not self._spare or self._spare[0].shape != like.shape:
-            self._spare = [np.empty_like(like)]
-        return self._spare[0]
+    def _buffer(self, name: str, like: F32) -> F32:
+        held = self._memory.get(name)
+        if held is None or held.shape != like.shape:
+            held = self._memory[name] = np.empty_like(like)
+        return held
 
 
 class Mover:
@@ -138,19 +140,29 @@ class Mover:
         held, shown = kept.newest, kept.shown
         if held is None or shown is None:
             return
-        size = (image.shape[1], image.shape[0])
-        then = now if kept.fresh else held.controls
-        lattice = self._motion.map(size, to_input, now, then)
-        there = warp.enlarge(lane, _in_px(lattice, shown.shape[0] / self._side))
-        moved = lane.buffer("enhance.moved", (*image.shape[:2], 4), np.float32)
-        cv2.remap(shown, there, None, cv2.INTER_LINEAR, dst=moved, borderMode=cv2.BORDER_CONSTANT)
         keep = None
-        if not kept.fresh:
-            box = (lattice.padded.shape[1] * 2, lattice.padded.shape[0] * 2)
-            keep = self._unchanged(glance(image, box), held, there, shown.shape[0])
+        if kept.fresh and shown.shape[:2] == image.shape[:2] and np.array_equal(to_input, IDENTITY):
+            moved = shown  # to the last bit: where other programs' results are met exactly
+        else:
+            moved, keep = self._moved(lane, image, to_input, kept, now)
         rgb = cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB, dst=lane.buffer("enhance.added", image.shape, np.float32))
         _weigh(lane, rgb, keep, weight)
         cv2.add(image, rgb, dst=image, dtype=cv2.CV_8U)
+
+    def _moved(self, lane: Lane, image: U8, to_input: Affine, kept: Kept, now: F32 | None) -> tuple[F32, F32 | None]:
+        """What is shown, over the image, (h, w, 4), and how far it still belongs there."""
+        held, shown = kept.newest, kept.shown
+        assert held is not None
+        assert shown is not None
+        size = (image.shape[1], image.shape[0])
+        lattice = self._motion.map(size, to_input, now, now if kept.fresh else held.controls)
+        there = warp.enlarge(lane, _in_px(lattice, shown.shape[0] / self._side))
+        moved = lane.buffer("enhance.moved", (*image.shape[:2], 4), np.float32)
+        cv2.remap(shown, there, None, cv2.INTER_LINEAR, dst=moved, borderMode=cv2.BORDER_CONSTANT)
+        if kept.fresh:
+            return moved, None
+        box = (lattice.padded.shape[1] * 2, lattice.padded.shape[0] * 2)
+        return moved, self._unchanged(glance(image, box), held, there, shown.shape[0])
 
     def _unchanged(self, now: F32, held: Residual, there: F32, side: int) -> F32 | None:
         """How far each part of a face is what the network saw, 0..1 at the resolution of `now`; None: all of it is.

@@ -55,11 +55,20 @@ class Restorer:
     Without `wait` the network is never waited for: one run per face, and few in all, are under way at a time.
     """
 
-    def __init__(self, network: Network, ground: Ground, *, every: int, blend: float, wait: bool) -> None:
+    def __init__(
+        self,
+        network: Network,
+        ground: Ground,
+        *,
+        every: int,
+        blend: float,
+        wait: bool,
+        mover: Mover | None = None,
+    ) -> None:
         self.every = every
         self._network, self._ground, self._blend, self._wait = network, ground, blend, wait
         self._template = np.asarray(TEMPLATES[network.template] * network.side, np.float32)
-        self._mover = Mover(network.side)
+        self._mover = mover or Mover(network.side)
         self._faces: dict[Key, _Face] = {}
         self._flying: list[_Job] = []
         self._lanes = [Lane(-1 - i) for i in range(_MOST_IN_FLIGHT)]
@@ -148,8 +157,8 @@ class Restorer:
         values = difference(output, job.image, job.side, amount, soft_border=self._ground.soft_border)
         residual, kept = Residual(values, glance(job.image), job.controls), face.kept
         before = None
-        if kept.newest is not None and kept.shown is not None and self.every > 1:
-            before = self._mover.onto(kept.shown, kept.newest, residual)
+        if kept.newest is not None and kept.mixed is not None and self.every > 1:
+            before = self._mover.onto(kept.mixed, kept.newest, residual)
         kept.take(residual, before, every=self.every, fresh=fresh, fades_in=not self._wait)
         if fresh:
             face.since = 0
