@@ -17,7 +17,7 @@ SIDE = 64
 
 def half(edge: float) -> U8:
     """Visible right of `edge`, px."""
-    row = np.clip(np.arange(SIDE) + 0.5 - edge, 0, 1) * 255
+    row = np.clip(np.arange(SIDE) + 1 - edge, 0, 1) * 255
     return np.repeat(np.round(row)[None].astype(np.uint8), SIDE, axis=0)
 
 
@@ -66,6 +66,19 @@ def test_a_moving_hand_is_not_left_behind(amount: float) -> None:
     masks = followed(Steady(amount), [half(edge) for edge in edges])
     behind = [edge - float((255 - mask[30]).sum()) / 255 for edge, mask in zip(edges, masks, strict=True)]
     assert max(behind) < 2.5
+
+
+def test_nothing_trails_behind_a_hand() -> None:
+    """A bar of 8 px crosses at 2 px a frame: where it was two frames ago all is visible again."""
+    bars = []
+    for frame in range(26):
+        bar = np.full((SIDE, SIDE), 255, np.uint8)
+        bar[:, 2 * frame : 2 * frame + 8] = 0
+        bars.append(bar)
+    last = followed(Steady(0.5), bars)[-1][30]
+    assert last[:46].min() > 235
+    assert last[50:54].max() < 2
+    assert last[54:58].max() < 70
 
 
 def test_fingers_a_sixteenth_of_the_face_wide_are_followed() -> None:

@@ -12,6 +12,9 @@ _LONGEST_NS = 200_000_000
 _LOOK_PX, _REACH_PX = 64, 9  # change is judged on a square of this size, over this many of its pixels
 # Mean change around a pixel: below the first an edge that trembles (a tenth: by one pixel), above the second something moved.
 _TREMBLE, _MOVED = 0.12 * 255, 0.35 * 255
+_CALMER = (
+    0.75  # a place where something moved calms down by this from frame to frame, so that nothing trails behind a hand
+)
 _SLOWEST = 0.05
 _ALL = 254.0
 
@@ -28,6 +31,7 @@ class Steady:
         """`amount` 0 follows everything at once, 1 averages over some twenty frames."""
         self._slow = 1.0 if amount <= 0 else _SLOWEST + (1 - _SLOWEST) * (1 - amount) ** 2
         self._state: F32 | None = None
+        self._moved: F32 | None = None
         self._is_fresh, self._t_ns = True, 0
 
     def follow(self, mask: U8 | None, t_ns: int) -> F32 | None:
@@ -52,6 +56,7 @@ class Steady:
         size = (_LOOK_PX, _LOOK_PX)
         change = cv2.resize(np.abs(away), size, interpolation=cv2.INTER_AREA)
         change = cv2.blur(change, (_REACH_PX, _REACH_PX), borderType=cv2.BORDER_REPLICATE)
-        weight = slow + (1 - slow) * np.clip((change - _TREMBLE) / (_MOVED - _TREMBLE), 0, 1)
-        away *= cv2.resize(weight, state.shape[::-1])
+        moved = np.clip((change - _TREMBLE) / (_MOVED - _TREMBLE), 0, 1)
+        self._moved = moved if self._moved is None else np.maximum(moved, self._moved * np.float32(_CALMER))
+        away *= cv2.resize(slow + (1 - slow) * self._moved, state.shape[::-1])
         state += away
