@@ -101,12 +101,18 @@ class Plain:
         crop, side = place.crop, frame_px(place.to_input, self._side)
         assert crop.mask is not None
         from_crop = resized(place.from_crop(), self._side, side)
-        image = lane.buffer(f"enhance.image.{place.slot}", (side, side, 3))
+        # four channels at once: OpenCV warps them at the price of one
+        height, width = crop.mask.shape
+        four = lane.buffer("enhance.four", (height, width, 4))
+        cv2.insertChannel(crop.mask, cv2.cvtColor(crop.image, cv2.COLOR_RGB2RGBA, dst=four), 3)
+        larger = lane.buffer("enhance.larger", (side, side, 4))
         cv2.warpAffine(
-            crop.image, from_crop, (side, side), dst=image, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+            four, from_crop, (side, side), dst=larger, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
         )
+        image = lane.buffer(f"enhance.image.{place.slot}", (side, side, 3))
+        cv2.cvtColor(larger, cv2.COLOR_RGBA2RGB, dst=image)
         mask = lane.buffer(f"enhance.mask.{place.slot}", (side, side))
-        cv2.warpAffine(crop.mask, from_crop, (side, side), dst=mask, flags=cv2.INTER_LINEAR)
+        cv2.extractChannel(larger, 3, dst=mask)
         return self._made(place, side, image, mask)
 
     def _composite(self, lane: Lane, picture: Picture, crops: Crops, place: Place, paste: Paste) -> Canvas | None:

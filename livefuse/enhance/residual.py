@@ -20,7 +20,7 @@ from livefuse.frame import F32, U8
 from livefuse.swap.mesh import warp
 from livefuse.swap.mesh.warp import Lattice
 
-_GLANCE_PX = 56  # at which two faces are compared: coarse enough that neither noise nor detail counts
+_GLANCE_PX = 64  # at which two faces are compared: coarse enough that neither noise nor detail counts
 _SAME, _OTHER = 14.0, 40.0  # of 255: up to where a face counts as unchanged, and from where on as another one
 _EDGE = 0.6  # part of the local contrast that a small misplacement explains
 _STEPS = 2  # frames over which a new difference takes over, at most
@@ -53,10 +53,17 @@ def difference(face: F32, image: U8, side: int, amount: float, *, soft_border: b
     return np.asarray(cv2.cvtColor(changed, cv2.COLOR_RGB2RGBA), np.float32)
 
 
-def glance(image: U8, box: tuple[int, int] = (_GLANCE_PX, _GLANCE_PX)) -> F32:
-    """A face reduced to what can be compared. Shapes: (h, w, 3) -> (box, 3) float32, `box` (w, h)."""
-    small = cv2.resize(image, box, interpolation=cv2.INTER_AREA)
+def glance(image: U8) -> F32:
+    """A face reduced to what can be compared, (h, w, 3) -> (gh, gw, 3) float32, by whole steps: averaging over fractions of
+    pixels takes many times as long. What is left over at the far ends is left out."""
+    step = _step(image)
+    h, w = image.shape[0] // step, image.shape[1] // step
+    small = cv2.resize(image[: h * step, : w * step], (w, h), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.GaussianBlur(small, (3, 3), 0), np.float32)
+
+
+def _step(image: U8 | F32) -> int:
+    return max(1, round(max(image.shape[:2]) / _GLANCE_PX))
 
 
 @dataclass(slots=True)
@@ -161,13 +168,14 @@ class Mover:
         cv2.remap(shown, there, None, cv2.INTER_LINEAR, dst=moved, borderMode=cv2.BORDER_CONSTANT)
         if kept.fresh:
             return moved, None
-        box = (lattice.padded.shape[1] * 2, lattice.padded.shape[0] * 2)
-        return moved, self._unchanged(glance(image, box), held, there, shown.shape[0])
+        now_seen, step = glance(image), _step(image)
+        covered = there[: now_seen.shape[0] * step, : now_seen.shape[1] * step]
+        return moved, self._unchanged(now_seen, held, covered, shown.shape[0])
 
     def _unchanged(self, now: F32, held: Residual, there: F32, side: int) -> F32 | None:
         """How far each part of a face is what the network saw, 0..1 at the resolution of `now`; None: all of it is.
 
-        Shapes: now (gh, gw, 3); there (h, w, 2), px of a residual of `side` px.
+        Shapes: now (gh, gw, 3); there (h, w, 2), px of a residual of `side` px, for all that `now` shows.
         """
         few = cv2.resize(there, now.shape[1::-1], interpolation=cv2.INTER_LINEAR)
         ratio = np.float32(held.glance.shape[0] / side)
