@@ -19,7 +19,7 @@ import numpy.typing as npt
 from livefuse.device.base import Lane
 from livefuse.errors import LicenceNotAccepted, LivefuseError, ModelMissing
 from livefuse.runtime.ort import OrtEngine
-from livefuse.weights.add.trial import feed
+from livefuse.weights.add.trial import UPSCALED_PX, feed
 from livefuse.weights.bind import bound
 from livefuse.weights.recipe import Recipe, Tensor
 from livefuse.weights.store import ModelStore
@@ -164,7 +164,7 @@ def _times_ms(run: Callable[[], Any], runs: int) -> npt.NDArray[np.float64]:
 
 def _sized(tensor: Tensor, recipe: Recipe) -> Tensor:
     """The input with its free axes fixed: one picture, at the size that the recipe's figures are for."""
-    side = recipe.crop_px or DETECTOR_PX
+    side = recipe.crop_px or (UPSCALED_PX if recipe.kind == "upscaler" else DETECTOR_PX)
     sides = tuple(axis if isinstance(axis, int) else side for axis in tensor.shape[1:])
     first = tensor.shape[0] if isinstance(tensor.shape[0], int) else 1
     return tensor.model_copy(update={"shape": (first, *sides)})

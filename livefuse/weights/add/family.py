@@ -14,6 +14,8 @@ from livefuse.weights.recipe import Recipe, Tensor, pick_recipe
 
 SAME, ALIKE = math.log(1.04), math.log(1.6)
 """How far the number of weights may be from a recipe's: exporters fold some away; beyond that it is another depth."""
+_AS_NEAR = 0.01
+"""Families that are this much further off than the nearest are as near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,10 @@ def _nearest(found: Inspection, matches: list[Match]) -> list[Match]:
     """Those that are as near as any in their number of weights. Families of which that is not known stay in, unless
     another has just that number."""
     measured = [(match, _distance(found, match.recipe)) for match in matches]
-    same = [match for match, distance in measured if distance is not None and distance < SAME]
+    same = [(match, distance) for match, distance in measured if distance is not None and distance < SAME]
     if same:
-        return same
+        least = min(distance for _, distance in same)
+        return [match for match, distance in same if distance <= least + _AS_NEAR]
     near = [(match, distance) for match, distance in measured if distance is None or distance < ALIKE] or measured
     known = [distance for _, distance in near if distance is not None]
     if len(known) < len(near) or len({_contract(match.recipe) for match, _ in near}) > 1:

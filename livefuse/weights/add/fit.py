@@ -26,7 +26,29 @@ def fitted(found: Inspection, recipe: Recipe) -> tuple[tuple[Tensor, ...], tuple
         raise Misfit(f"it has a 512x512 weight outside the graph ({found.emap})")
     taken_inputs = _matched(recipe.inputs, found.inputs, "input")
     extra = [value for value in found.inputs if value.name not in {tensor.name for tensor in taken_inputs}]
-    return (*taken_inputs, *_optional(recipe, extra)), _matched(recipe.outputs, found.outputs, "output")
+    taken_outputs = _matched(recipe.outputs, found.outputs, "output")
+    _check_sides(recipe, taken_inputs, taken_outputs)
+    return (*taken_inputs, *_optional(recipe, extra)), taken_outputs
+
+
+def _check_sides(recipe: Recipe, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+    """A picture in and a picture out are all that enhancers and upscalers of any family have: their sizes tell.
+
+    Raises: Misfit.
+    """
+    if recipe.kind not in ("enhancer", "upscaler"):
+        return
+    given, made = (_sides(tensors, role) for tensors, role in ((inputs, "image"), (outputs, "face")))
+    if recipe.kind == "enhancer" and not all(isinstance(side, int) for side in given):
+        raise Misfit("its picture may have any size; an enhancer's has one")
+    times = recipe.scale or 1
+    for small, large in zip(given, made, strict=False):
+        if recipe.kind == "upscaler" and isinstance(small, int) and isinstance(large, int) and large != small * times:
+            raise Misfit(f"it makes {large} pixels of {small}, not {times} times as many")
+
+
+def _sides(tensors: Sequence[Tensor], role: str) -> tuple[int | str, ...]:
+    return next((tensor.shape[2:4] for tensor in tensors if tensor.role == role), ())
 
 
 def _matched(stated: Sequence[Tensor], found: Sequence[Value], what: str) -> tuple[Tensor, ...]:

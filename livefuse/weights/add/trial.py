@@ -25,8 +25,13 @@ from livefuse.weights.recipe import Normalisation, Recipe, Tensor
 SEED, PORTRAIT_PX, FREE_PX = 7, 512, 320
 RAW_LENGTH = 20.0
 """About how long a recogniser's embedding is before it is scaled."""
-MORPH = 0.75
+MORPH, FIDELITY = 0.75, 0.5
+UPSCALED_PX = 128
+"""Side of the picture that an upscaler is tried with: what its recipe's GMAC are stated for."""
 _BLANK = 1e-6
+_MADE_BY_NETWORKS = ("volume", "driving", "own")
+"""What another network makes: random numbers of about its size do as well."""
+_DRAWN_SIZE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +68,46 @@ def tried(path: Path, recipe: Recipe, precision: str) -> Trial:
     results = engine.run(lane, feeds)
     ms = (time.perf_counter_ns() - began_ns) / 1e6
     outputs = tuple(_output(tensor.name, np.asarray(results[tensor.name])) for tensor in recipe.outputs)
-    return Trial(ms, outputs, _fault(recipe, outputs, precision))
+    fault = _fault(recipe, outputs, precision) or _wrong_scale(recipe, feeds, outputs)
+    return Trial(ms, outputs, fault)
+
+
+def _wrong_scale(recipe: Recipe, feeds: dict[str, npt.NDArray[Any]], outputs: tuple[Output, ...]) -> str:
+    """Networks that enlarge twofold and fourfold may have one structure: what comes out tells."""
+    given, name = recipe.input("image"), recipe.output("face")
+    if recipe.kind != "upscaler" or given is None:
+        return ""
+    made = next(output.shape for output in outputs if output.name == name)
+    expected = tuple(side * (recipe.scale or 1) for side in feeds[given].shape[2:])
+    if made[2:] == expected:
+        return ""
+    sizes = " instead of ".join("x".join(map(str, sides)) for sides in (made[2:], expected))
+    return f"the picture that comes out is not {recipe.scale} times as large: {sizes}"
 
 
 def feed(tensor: Tensor, recipe: Recipe) -> npt.NDArray[Any]:
     """What one input is tried with, in its own dtype."""
     if tensor.role == "morph":
         return np.full(1, MORPH, tensor.dtype)
+    if tensor.role == "fidelity":
+        return np.full(1, FIDELITY, tensor.dtype)
     if tensor.role == "points":
         template = TEMPLATES[recipe.template or "ffhq_512"]
         return np.ascontiguousarray(template[None], tensor.dtype)
+    if tensor.role in _MADE_BY_NETWORKS:
+        return _drawn(tensor)
     if len(tensor.shape) == 2:
         return _embedding(tensor, RAW_LENGTH if recipe.kind == "converter" or not recipe.source.unit else 1.0)
     if tensor.role == "identity":
         source = recipe.source
         return _face(tensor, source.template, source.normalisation or recipe.normalisation, "nchw")
-    return _face(tensor, recipe.template, recipe.normalisation, recipe.layout)
+    free_px = UPSCALED_PX if recipe.kind == "upscaler" else FREE_PX
+    return _face(tensor, recipe.template, recipe.normalisation, recipe.layout, free_px)
+
+
+def _drawn(tensor: Tensor) -> npt.NDArray[Any]:
+    shape = tuple(axis if isinstance(axis, int) else 1 for axis in tensor.shape)
+    return np.asarray(np.random.default_rng(SEED).standard_normal(shape) * _DRAWN_SIZE, tensor.dtype)
 
 
 def _embedding(tensor: Tensor, length: float) -> npt.NDArray[Any]:
@@ -87,10 +116,12 @@ def _embedding(tensor: Tensor, length: float) -> npt.NDArray[Any]:
     return np.asarray(drawn / np.linalg.norm(drawn) * length, tensor.dtype)
 
 
-def _face(tensor: Tensor, template: str | None, normalisation: Normalisation | None, layout: str) -> npt.NDArray[Any]:
-    """The portrait cut by a template; by none, as detectors see it, the whole of it."""
+def _face(
+    tensor: Tensor, template: str | None, normalisation: Normalisation | None, layout: str, free_px: int = FREE_PX
+) -> npt.NDArray[Any]:
+    """The portrait cut by a template; by none, as detectors see it, the whole of it. Free sides are `free_px` long."""
     sides = tensor.shape[2:4] if layout == "nchw" else tensor.shape[1:3]
-    height, width = (side if isinstance(side, int) else FREE_PX for side in sides)
+    height, width = (side if isinstance(side, int) else free_px for side in sides)
     blob = Blob(normalisation, "nchw" if layout == "nchw" else "nhwc")
     out = np.empty((1, *blob.shape(height, width)), np.float32)
     blob.fill(_cut(template, height, width), out[0])
