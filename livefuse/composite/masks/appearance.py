@@ -16,14 +16,16 @@ from livefuse.composite.masks.estimate_space import Bools, Space
 from livefuse.frame import F32, U8
 
 _DARK = 20.0  # of 255: below it colours are noise, and the logarithm flattens out
-_FLOOR = np.array(
+FLOOR = np.array(
     [0.022, 0.012, 0.014], np.float32
 )  # differences that mean nothing: log brightness, red, blue over green
 _MOBILE_FLOOR = np.array([0.25, 0.12, 0.12], np.float32)  # the same where lids, lips and teeth come and go
-_SPREADS, _SHIFTED_CELLS2 = 1.5, 0.25  # how much learned variance, and the model's slope, excuse
+_SPREADS = 1.5  # how much learned variance excuses
+SHIFTED_CELLS2 = 0.25  # and how much a slope does: squared cells by which landmarks may be off
 _FORGETS_PER_S = np.array([0.03, 0.02, 0.02], np.float32) ** 2  # variance gained while a cell is hidden
 _FOLLOW_S, _SPREAD_S = 0.27, 0.65
 _FADE_S = 0.17  # in which the doubt of a hidden second goes once the cell is seen again
+_LONGEST_S = 5.0  # that a cell is taken to be hidden
 _OUTLIER = 3.0  # spreads
 _STEPS = (12.0, 6.0, 4.0, 3.0)  # of the robust fit: squared deviation at which a cell loses half its say, and more
 _LIGHT_KEPT = 0.9
@@ -67,7 +69,7 @@ class Appearance:
         """Shapes: seen (gh, gw, 3), `features` of the frame; hidden (gh, gw), what was hidden before."""
         slope_x, slope_y = slopes(self.mean)
         slope2 = cv2.blur(slope_x * slope_x + slope_y * slope_y, (3, 3))
-        variance = _FLOOR**2 + _SPREADS * self.variance + _SHIFTED_CELLS2 * slope2
+        variance = FLOOR**2 + _SPREADS * self.variance + SHIFTED_CELLS2 * slope2
         variance += self.space.mobile[..., None] * _MOBILE_FLOOR**2 + self.hidden_s[..., None] * _FORGETS_PER_S
         difference = seen - self.mean
         say = self.space.core * np.where(hidden, np.float32(_HIDDEN_SAY), 1) * (1 - 0.7 * self.space.mobile)
@@ -80,11 +82,11 @@ class Appearance:
 
     def learn(self, difference: Difference, hidden: Bools, doubt_s: F32, dt_s: float) -> None:
         """Follow what is seen. Shapes: hidden and doubt_s (gh, gw): cells not to learn from, and the seconds by which
-        their model ages."""
+        their model ages. What has been hidden for too long is learned: it belongs to the face by now."""
         limit = _OUTLIER * np.sqrt(difference.variance)
         follow = max(1 / (self.frames + 1), 1 - np.exp(-dt_s / _FOLLOW_S))
         spread = max(1 / (self.frames + 2), 1 - np.exp(-dt_s / _SPREAD_S))
-        seen = ~hidden[..., None]
+        seen = ~(hidden & (self.hidden_s < _LONGEST_S))[..., None]
         self.mean += np.float32(follow) * np.clip(difference.change, -limit, limit) * seen
         usual = np.clip(difference.residual, -limit, limit)
         self.variance += np.float32(spread) * ((1 - np.float32(spread)) * usual * usual - self.variance) * seen
@@ -104,8 +106,8 @@ class Appearance:
         start = self._light[0].copy(), self._light[1].copy()
         start[0][:6], start[0][6:] = 0, _LIGHT_KEPT * start[0][6:]
         bright, tint = start
-        scale, weights = np.float32(4) * _FLOOR[0] ** 2 * 2 / usual[:, 0], say[other].ravel()
-        scale_tint = np.float32(6) * _FLOOR[1] ** 2 / usual[:, 1]
+        scale, weights = np.float32(4) * FLOOR[0] ** 2 * 2 / usual[:, 0], say[other].ravel()
+        scale_tint = np.float32(6) * FLOOR[1] ** 2 / usual[:, 1]
         for step in _STEPS:
             left = np.column_stack((target[:, 0] - basis @ bright, target[:, 1:] - linear @ tint))
             robust = weights / (1 + (left * left / usual).sum(1) / np.float32(step)) ** 2
@@ -139,8 +141,8 @@ def _solved(basis: F32, weights: F32, stiff: F32, target: F32) -> F32:
 def _same_structure(model: F32, seen: F32) -> F32:
     """How surely the same features are seen: local correlation, where the model has features. 0..1, (gh, gw)."""
     size = max(3, round(_WINDOW_CELLS * model.shape[0]) | 1)
-    stack = np.dstack((model, seen, model * model, seen * seen, model * seen))
-    a, b, aa, bb, ab = cv2.split(cv2.blur(stack[..., :4], (size, size))) + (cv2.blur(stack[..., 4], (size, size)),)
+    a, b, aa, bb = cv2.split(cv2.blur(cv2.merge((model, seen, model * model, seen * seen)), (size, size)))
+    ab = cv2.blur(model * seen, (size, size))
     variance = np.maximum(aa - a * a, 0)
     alike = (ab - a * b) / np.sqrt((variance + 1e-4) * (np.maximum(bb - b * b, 0) + 1e-4))
     low, high = _ALIKE

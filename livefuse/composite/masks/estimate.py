@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from livefuse.composite.masks.appearance import Appearance, Difference, features, slopes
+from livefuse.composite.masks.appearance import FLOOR, SHIFTED_CELLS2, Appearance, Difference, features, slopes
 from livefuse.composite.masks.base import Visible
 from livefuse.composite.masks.estimate_edges import on_crop
 from livefuse.composite.masks.estimate_hole import find_hole, smoothed, still_parts, widened
-from livefuse.composite.masks.estimate_space import Bools, Placed, Space, place, sample, space
+from livefuse.composite.masks.estimate_space import Bools, Space, place, sample, space
 from livefuse.device.base import Lane, Picture
 from livefuse.errors import DegenerateFace
 from livefuse.frame import F32, U8, Crop, Crops
@@ -27,7 +27,8 @@ _LEARN_FRAMES = 9
 _NEW_SAY = 0.65  # of this frame's evidence against the frames before
 _CUT = 0.7  # of the face: nothing covers so much of it from one frame to the next
 _STILL, _MOVES = 0.3, 6.0
-_STILL_AGES = 20.0  # how much faster the model of a part that is hidden by nothing that moves ages
+_LEAVING, _PEAK_S = 0.6, 5.0  # of the most that was hidden lately: below it the thing in front is on its way out
+_LEFT_AGES = 10.0  # how much faster the model ages where nothing moves, once the thing in front is on its way out
 _MOTION_FRAMES = 3
 
 
@@ -40,6 +41,7 @@ class _Track:
     hole: Bools
     evidence: F32
     past: list[F32] = field(default_factory=list)
+    peak: float = 0.0
 
     @classmethod
     def begin(cls, space: Space, seen: F32, t_ns: int) -> _Track:
@@ -66,18 +68,20 @@ class _Track:
     def _doubt(self, difference: Difference, hole: Bools, dt_s: float) -> F32:
         """Seconds by which the model of each hidden cell ages: faster where nothing moves that could be in front."""
         motion = self._motion(difference)
-        if not hole.any():
+        share = _share(hole, self.model.space)
+        self.peak = max(share, self.peak * (1 - dt_s / _PEAK_S))
+        if share == 0 or share > _LEAVING * self.peak:
             return np.full(hole.shape, dt_s, np.float32)
         still = still_parts(hole, (motion > _MOVES).astype(np.float32), _STILL)
-        return np.where(still, np.float32(dt_s * _STILL_AGES), np.float32(dt_s))
+        return np.where(still, np.float32(dt_s * _LEFT_AGES), np.float32(dt_s))
 
     def _motion(self, difference: Difference) -> F32:
         """How much more than noise the face's space has changed since a few frames ago, (gh, gw)."""
         self.past = [*self.past, difference.seen][-_MOTION_FRAMES - 1 :]
         slope_x, slope_y = slopes(difference.seen)
-        usual = 2 * np.float32([0.022, 0.012, 0.014]) ** 2 + 0.25 * (slope_x * slope_x + slope_y * slope_y)
+        usual = 2 * FLOOR**2 + SHIFTED_CELLS2 * (slope_x * slope_x + slope_y * slope_y)
         changed = ((self.past[-1] - self.past[0]) ** 2 / usual).sum(-1)
-        return cv2.GaussianBlur(np.minimum(changed, 20), (0, 0), 1.0)
+        return np.asarray(cv2.GaussianBlur(np.minimum(changed, 20), (0, 0), 1.0), np.float32)
 
 
 class OcclusionEstimate:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from livefuse.composite.masks.estimate_space import Placed, Space, cells_of
-from livefuse.composite.masks.estimate_space import Bools
+from livefuse.composite.masks.estimate_space import Bools, Placed, Space, cells_of
 from livefuse.frame import F32, U8
 
 _FINER = 1.5  # pixels of the result to a cell of the grid
