@@ -11,7 +11,8 @@ from livefuse.bench.quality.colour_difference import ciede2000, lab_of
 from livefuse.bench.quality.motion import followed, motion_of
 from livefuse.bench.quality.regions import depth_of, swapped_region
 from livefuse.bench.quality.window import MOST_PX, window_of
-from livefuse.frame import F32, U8
+from livefuse.frame import U8
+from tests.unit.quality_scenes import disc, face_landmarks, texture
 
 # Sharma, Wu, Dalal 2005, table 1: L a b of both colours and their difference.
 SHARMA = """
@@ -50,26 +51,6 @@ SHARMA = """
 6.7747 -0.2908 -2.4247 5.8714 -0.0985 -2.2286 0.6377
 2.0776 0.0795 -1.1350 0.9033 -0.0636 -0.5514 0.9082
 """
-
-
-def texture(height: int, width: int, *, seed: int = 1, grain: float = 3.0) -> U8:
-    """Smooth noise with something to follow everywhere."""
-    noise = np.random.default_rng(seed).standard_normal((height, width, 3)).astype(np.float32)
-    soft = cv2.GaussianBlur(noise, (0, 0), grain)
-    return np.clip(110 + soft / soft.std() * 30, 0, 200).astype(np.uint8)
-
-
-def disc(shape: tuple[int, int], radius: float, centre: tuple[float, float] | None = None) -> np.ndarray:
-    ys, xs = np.indices(shape)
-    x, y = centre or (shape[1] / 2, shape[0] / 2)
-    return np.asarray(np.hypot(xs - x, ys - y) <= radius)
-
-
-def face_landmarks() -> F32:
-    from livefuse.source.synthetic.source import SyntheticSource
-
-    landmarks: F32 = SyntheticSource("synthetic:320x240?motion=0&noise=0").frame(0).truth.landmarks[0]
-    return landmarks
 
 
 def test_ciede2000_gives_the_values_that_its_authors_published() -> None:
