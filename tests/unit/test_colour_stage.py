@@ -226,6 +226,18 @@ def test_colours_meet_at_the_seam_after_the_method(method: str) -> None:
     assert found[0] < 0.7 * found[1]
 
 
+def test_a_face_that_was_all_hidden_is_toned_when_it_comes_back() -> None:
+    target, swapped, colour, lane = face(90, seed=2), face(160), stage("relight"), Lane(0)
+    for i in range(3):
+        crop = Crop(1, as_u8(target), np.eye(2, 3, dtype=np.float32), points(), np.empty((0, 2), np.float32))
+        colour.begin(lane, [crop])
+        crop.image[...] = as_u8(swapped)
+        crop.mask, crop.swapped = mask(), True
+        colour(lane, [crop], i * FRAME_NS)
+        crop.visible = np.zeros((16, 16), np.uint8)
+        assert np.abs(skin_of(crop.image) - skin_of(target)).max() < 6
+
+
 def test_the_profile_leaves_the_seam_to_the_stage() -> None:
     assert profile_seam(make_config({}, {"colour.seam": 0.6})) == 0.6
     assert profile_seam(make_config({}, {"colour.seam": 0.6, "colour.method": "relight"})) == 0.0

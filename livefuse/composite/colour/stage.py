@@ -24,6 +24,8 @@ Extent = Literal["crop", "mask", "face"]
 face alone, where masks are boxes that show the ground beside it."""
 
 _TIGHTER = 1.6
+_TINT_TIME = 0.5  # of the colours' own: the tint also makes up for what they lag behind
+_LEAST = 0.05  # weight of a face that shows
 _FORGET_NS = 1_000_000_000
 # Another face is worn when the swapped one changes by so much from one frame to the next, and the target does not.
 _JUMP, _STILL = 10.0, 3.0
@@ -31,10 +33,11 @@ _JUMP, _STILL = 10.0, 3.0
 
 @dataclass(slots=True)
 class _Track:
-    """What is known of one face: its map, the light's plane, mean levels of target and swapped face, when it was last
-    seen, and the crop that was then worked on, whose `visible` a later stage may have set."""
+    """What is known of one face: its map and the tint at its seam, the light's plane, mean levels of target and swapped
+    face, when it was last seen, and the crop that was then worked on, whose `visible` a later stage may have set."""
 
     follower: Follower
+    tint: Follower
     seen_ns: int
     slopes: F32 | None = None
     means: F32 | None = None
@@ -55,7 +58,7 @@ class Colour:
     def __init__(
         self, method: Method, seconds: float, place: Callable[[Crop], Place], extent: Extent, seam: float = 0.0
     ) -> None:
-        """`seam` 0..1 is how far colours meet at the seam of a crop that is changed as a whole."""
+        """`seam` 0..1 is how far colours meet at the seam, as the livefuse profile has it."""
         self._method, self._seconds, self._place, self._extent = method, seconds, place, extent
         self._seam = seam
         self._before: dict[int, _Before] = {}
@@ -81,45 +84,48 @@ class Colour:
             del self._tracks[number]
 
     def _change(self, lane: Lane, crop: Crop, mask: U8, before: _Before, t_ns: int) -> None:
-        track = self._track(crop.track, t_ns)
-        weight = skin.bare(lattice.sampled(mask, before.place, cv2.BORDER_CONSTANT), before.place.cells_of(crop.points))
-        weight *= _unhidden(crop, before.place, track.last)
-        track.last = crop, before.place
-        if float(weight.max()) < 0.05:
-            return
-        seen = _seen(track, before.image, lattice.sampled(crop.image, before.place), weight)
+        track, place = self._track(crop.track, t_ns), before.place
+        shown = lattice.sampled(mask, place, cv2.BORDER_CONSTANT)
+        weight = _unhidden(skin.bare(shown, place.cells_of(crop.points)), crop, place, track.last)
+        track.last = crop, place
+        if float(weight.max()) < _LEAST:
+            return  # a mask that shows nothing
+        seen = _seen(track, before.image, lattice.sampled(crop.image, place), weight)
         state = track.follower.follow(self._method.measure(seen), t_ns)
-        self._apply(lane, crop, mask, state, seen, before.place)
+        image = crop.image if crop.fine is None else crop.fine
+        changed = self._method.apply(lane, image, state, seen, place)
+        if self._seam > 0 and crop.fine is None:
+            # The profile's own tint, but after the colours that it goes by.
+            toned = np.asarray(changed, np.uint8)
+            face = lattice.sampled(toned, place).astype(np.float32) * np.float32(1 / 255)
+            _add(lane, track.tint.follow(seam_tint(face, seen.target, shown, self._seam), t_ns), toned)
+        self._put(lane, crop, mask, changed)
 
     def _track(self, number: int, t_ns: int) -> _Track:
         track = self._tracks.get(number)
         if track is None or abs(t_ns - track.seen_ns) > _FORGET_NS:
-            track = self._tracks[number] = _Track(Follower(self._seconds), t_ns)
+            track = self._tracks[number] = _Track(Follower(self._seconds), Follower(self._seconds * _TINT_TIME), t_ns)
         track.seen_ns = t_ns
         return track
 
-    def _apply(self, lane: Lane, crop: Crop, mask: U8, state: F32, seen: Seen, place: Place) -> None:
+    def _put(self, lane: Lane, crop: Crop, mask: U8, changed: U8 | F32) -> None:
         image = crop.image if crop.fine is None else crop.fine
-        changed = self._method.apply(lane, image, state, seen, place)
         if self._extent == "face":
             _blend(lane, changed, image, face_mask(crop.landmarks, image.shape[0]))
         elif self._extent == "mask":
             cv2.copyTo(changed, mask, image)
-        elif self._seam > 0 and crop.fine is None:
-            self._tint(lane, crop, mask, np.asarray(changed, np.uint8), seen.target, place)
         else:
             np.copyto(image, changed)
         if crop.fine is not None:
             np.clip(crop.fine, 0, 255, out=crop.fine)
             np.copyto(crop.image, crop.fine, casting="unsafe")
 
-    def _tint(self, lane: Lane, crop: Crop, mask: U8, changed: U8, target: U8, place: Place) -> None:
-        """The profile's own tint, after the colours that it goes by."""
-        face = lattice.sampled(changed, place).astype(np.float32) * np.float32(1 / 255)
-        tint = seam_tint(face, target, lattice.sampled(mask, place), self._seam)
-        wide = lane.buffer("colour.field", crop.image.shape, np.float32)
-        cv2.resize(tint, crop.image.shape[1::-1], dst=wide, interpolation=cv2.INTER_LINEAR)
-        cv2.add(changed, wide, dst=crop.image, dtype=cv2.CV_8U)
+
+def _add(lane: Lane, tint: F32, image: U8) -> None:
+    """Shapes: tint (n, n, 3) over the whole of image (h, w, 3)."""
+    wide = lane.buffer("colour.field", image.shape, np.float32)
+    cv2.resize(tint, image.shape[1::-1], dst=wide, interpolation=cv2.INTER_LINEAR)
+    cv2.add(image, wide, dst=image, dtype=cv2.CV_8U)
 
 
 def _blend(lane: Lane, changed: U8 | F32, image: U8 | F32, face: U8) -> None:
@@ -139,13 +145,15 @@ def _blend(lane: Lane, changed: U8 | F32, image: U8 | F32, face: U8) -> None:
     cv2.add(image, changed, dst=image)
 
 
-def _unhidden(crop: Crop, place: Place, last: tuple[Crop, Place] | None) -> F32 | float:
-    """0..1 per cell: what nothing hides; as it was a frame ago where masks are made later than colours."""
+def _unhidden(weight: F32, crop: Crop, place: Place, last: tuple[Crop, Place] | None) -> F32:
+    """The weight of what nothing hides, as it was a frame ago where masks are made later than colours; all of it where
+    that leaves nothing to go by. Shapes: weight (CELLS, CELLS)."""
     if crop.visible is not None:
-        return _visible(crop, crop.visible, place)
-    if last is not None and last[0].visible is not None:
-        return _visible(last[0], last[0].visible, last[1])
-    return 1.0
+        last = crop, place
+    if last is None or last[0].visible is None:
+        return weight
+    left = weight * _visible(last[0], last[0].visible, last[1])
+    return left if float(left.max()) >= _LEAST else weight
 
 
 def _visible(crop: Crop, visible: U8, place: Place) -> F32:
@@ -180,5 +188,6 @@ def _note_another_face(track: _Track, target: F32, swapped: F32, weight: F32) ->
         moved = np.abs(means - track.means).max(axis=1)
         if moved[0] < _STILL and moved[1] > _JUMP:
             track.follower.restart()
+            track.tint.restart()
             track.slopes = None
     track.means = means
