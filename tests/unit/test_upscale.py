@@ -27,8 +27,8 @@ def blurring(scale: int) -> Network:
 
 def blurred_whole(rgb: U8, scale: int) -> U8:
     """The same, worked out on the whole picture continued by its mirror image."""
-    planes = (rgb.astype(np.float32) / 255).transpose(2, 0, 1)[None]
-    mirrored = np.pad(planes, ((0, 0), (0, 0), (RADIUS, RADIUS), (RADIUS, RADIUS)), mode="reflect")
+    planes: F32 = (rgb.astype(np.float32) / np.float32(255)).transpose(2, 0, 1)[None]
+    mirrored: F32 = np.pad(planes, ((0, 0), (0, 0), (RADIUS, RADIUS), (RADIUS, RADIUS)), mode="reflect")
     larger = nearest(scale)(blurred(mirrored, RADIUS, valid=True))[0].transpose(1, 2, 0)
     return np.rint(np.clip(larger * 255, 0, 255)).astype(np.uint8)
 
@@ -216,5 +216,5 @@ def test_recipes_of_upscalers_state_tiles_that_work() -> None:
         assert recipe.kind == "upscaler"
         assert recipe.scale
         for tiling in ("livefuse", "facefusion"):
-            upscaler = Upscaler(recipe, engine_of(nearest(recipe.scale)), Cutting(tiling=tiling))  # type: ignore[arg-type]
+            upscaler = Upscaler(recipe, engine_of(nearest(recipe.scale)), Cutting(tiling=tiling))
             assert upscaler(noise(10, 12)).shape == (10 * recipe.scale, 12 * recipe.scale, 3)

@@ -105,7 +105,7 @@ def test_yuv_is_read_by_its_own_matrix_and_range() -> None:
         planes = tuple(np.full(shape, value, np.uint8) for shape, value in zip(shapes, (150, 90, 170), strict=True))
         fed: list[U8] = []
 
-        def watch(x: np.ndarray, kept: list[U8] = fed) -> np.ndarray:  # type: ignore[type-arg]
+        def watch(x: np.ndarray, kept: list[U8] = fed) -> np.ndarray:
             kept.append(np.rint(x[0, :, 20, 20] * 255).astype(np.uint8))
             return nearest(2)(x)
 
