@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import TypeVar, cast
 
 from livefuse.config import Config
@@ -29,8 +28,6 @@ class Finishing:
         return replace(look, masks=self._masks(config), colour=self._colour(config), enhance=self._enhance(config))
 
     def _masks(self, config: Config) -> MaskStage | None:
-        if find_spec("livefuse.composite.masks.estimate") is None:
-            return None
         from livefuse.composite.masks.make import make_masks
 
         swap, profile = config.swap, config.profile
@@ -38,15 +35,13 @@ class Finishing:
         return self._kept(key, lambda: make_masks(config, self._engines, self._backend))
 
     def _colour(self, config: Config) -> ColourStage | None:
-        if find_spec("livefuse.composite.colour") is None or find_spec("livefuse.composite.colour.make") is None:
-            return None
         from livefuse.composite.colour.make import make_colour
 
-        return self._kept(("colour", config.colour, config.swap.model), lambda: make_colour(config))
+        return self._kept(
+            ("colour", config.colour, config.swap.model, config.profile.name), lambda: make_colour(config)
+        )
 
     def _enhance(self, config: Config) -> tuple[EnhanceStage, ...]:
-        if find_spec("livefuse.enhance") is None or find_spec("livefuse.enhance.make") is None:
-            return ()
         from livefuse.enhance.expression.make import make_expression
         from livefuse.enhance.make import make_enhancers
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 
+from livefuse.composite.colour.make import profile_seam
 from livefuse.composite.profiles import make_profile
 from livefuse.config import Config, IdentityConfig
 from livefuse.device.base import Backend
@@ -45,7 +46,7 @@ class Wardrobe:
         return self._finishing.finished(Look(swapper, tuple(identities)), config)
 
     def _swapper(self, config: Config) -> Swapper:
-        key = (config.swap, config.profile, config.privacy.mode, config.colour.seam)
+        key = (config.swap, config.profile, config.privacy.mode, profile_seam(config))
         return kept(self._swappers, key, lambda: self._made(config))
 
     def _made(self, config: Config) -> Swapper:
@@ -62,7 +63,7 @@ class Wardrobe:
             recipe,
             self._engines,
             self._backend,
-            make_profile(config.profile, self._backend),
+            make_profile(config.profile, self._backend, profile_seam(config)),
             config.swap,
         )
 

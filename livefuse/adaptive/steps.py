@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from livefuse.adaptive.rungs import Cadenced, Rung, attribute, cadence
+from livefuse.composite.masks.estimate import OcclusionEstimate
+from livefuse.composite.masks.soft import ESTIMATE_GRID_PX
+from livefuse.composite.masks.stage import Masks
 from livefuse.config import Config
 from livefuse.detect.network import NetworkDetector
 from livefuse.detect.stage import Detect
@@ -31,18 +34,13 @@ def steps(config: Config, stages: Stages, look: Look, wear: Callable[[Look], Non
 
 
 def _masks(config: Config, look: Look) -> list[Rung]:
-    if look.masks is None:
-        return []
-    from livefuse.composite.masks.estimate import GRID_PX
-    from livefuse.composite.masks.stage import Masks
-
     masks = look.masks
     if not isinstance(masks, Masks):
         return []
     rungs = cadence("mask", "masks", masks, config.mask.every, _OFTENER) if masks.has_networks else []
-    if masks.estimate is not None:
-        usual = GRID_PX
-        for grid_px in (px for px in _COARSER_PX if px < GRID_PX):
+    if isinstance(masks.estimate, OcclusionEstimate):
+        usual = ESTIMATE_GRID_PX
+        for grid_px in (px for px in _COARSER_PX if px < ESTIMATE_GRID_PX):
             rungs.append(attribute("mask", f"mask {grid_px} px", masks.estimate, "grid_px", grid_px, usual))
             usual = grid_px
     return rungs
