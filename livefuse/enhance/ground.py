@@ -142,7 +142,7 @@ class Plain:
             return None  # too small to say anything about: the guard's answer must not change
         to_crop = resized(place.to_input, self._side, side)
         finer = enhanced(crop, image, mask, to_crop.astype(np.float32))
-        return Canvas(finer, image, resized(IDENTITY, side, self._side), weight)
+        return _masked(finer, resized(IDENTITY, side, self._side), weight)
 
 
 def enhanced(crop: Crop, image: U8, mask: U8, to_crop: F32) -> Crop:
@@ -177,13 +177,17 @@ def visible_box(place: Place, side: int, from_crop: Affine) -> F32:
 
 def _in_place(place: Place) -> Canvas:
     """The swapped crop is as fine as the frame: it keeps its place, and no pixel of it is sampled a second time."""
-    crop = place.crop
+    return _masked(replace(place.crop, whole=True, fine=None, weight=None), place.from_crop())
+
+
+def _masked(crop: Crop, to_input: Affine, weight: F32 | None = None) -> Canvas:
+    """The part of a crop that its mask shows."""
     assert crop.mask is not None
     x, y, width, height = cv2.boundingRect(crop.mask)
-    to_input = place.from_crop()
-    to_input[:, 2] += to_input[:, :2] @ (x, y)
-    part = crop.image[y : y + height, x : x + width]
-    return Canvas(replace(crop, whole=True, fine=None, weight=None), part, to_input)
+    part = np.s_[y : y + height, x : x + width]
+    moved = to_input.copy()
+    moved[:, 2] += moved[:, :2] @ (x, y)
+    return Canvas(crop, crop.image[part], moved, None if weight is None else weight[part])
 
 
 def _grown(mask: U8) -> F32:
