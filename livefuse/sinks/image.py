@@ -23,6 +23,7 @@ from livefuse.sinks.url import IMAGE_SUFFIXES, SinkUrl
 
 _NUMBER = re.compile(r"%0?\d*d")
 _QUALITY = 95
+_MOST_PX = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}
 _AS_IT_IS: F32 = np.eye(2, 3, dtype=np.float32)
 
 
@@ -51,6 +52,10 @@ class ImageSink:
             raise SinkUnwritable(f"{self.path}: `{self.path.suffix}` names no picture", hint=f"use one of {works}")
         if self.path.is_dir():
             raise SinkUnwritable(f"{self.path} is a folder", hint="name a file in it")
+        most = _MOST_PX.get(self.path.suffix.lower())
+        if most is not None and max(info.width, info.height) > most:
+            size = f"{info.width}x{info.height}"
+            raise SinkUnwritable(f"{self.path} cannot hold {size} px, {most} a side at most", hint="use .png")
         part = self._part_of(self.path)
         try:
             part.open("wb").close()  # finds out now, not after the work, that nothing can be written here

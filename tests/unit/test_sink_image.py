@@ -100,3 +100,11 @@ def test_abort_keeps_the_old_picture(tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_refused_at_open(tmp_path: Path, name: str, says: str) -> None:
     with pytest.raises(SinkUnwritable, match=says):
         ImageSink(tmp_path / name).open(info_of())
+
+
+@pytest.mark.parametrize(("name", "width"), [("out.webp", 16_384), ("out.jpg", 65_501)])
+def test_a_size_that_the_format_cannot_hold_is_refused_before_the_work(tmp_path: Path, name: str, width: int) -> None:
+    with pytest.raises(SinkUnwritable, match=f"{width}x40"):
+        ImageSink(tmp_path / name).open(info_of(width, 40))
+    ImageSink(tmp_path / "out.png").open(info_of(width, 40))
+    ImageSink(tmp_path / name).open(info_of(width - 1, 40))
