@@ -87,16 +87,15 @@ class Changes:
             self.config = config
 
     def change_privacy(self, mode: Literal["closed", "open"]) -> None:
-        """Takes effect before the next frame."""
+        """Takes effect before the next frame. Raises: BadValue where settings leave parts of the real face in the picture."""
         with self._changing:
             running = self._now()
             privacy = self.config.privacy.model_copy(update={"mode": mode})
 
-            def change(_: PipelineLoop) -> None:
+            def change() -> None:
                 running.stages.composite.privacy = privacy
 
-            running.loop.between_frames(change)  # at once; then what enhancers and fades make of it
-            self._wear(running, self.config.model_copy(update={"privacy": privacy}))
+            self._wear(running, self.config.model_copy(update={"privacy": privacy}), change)
 
     def change_overlay(self, enabled: bool) -> None:
         """Show or hide the latency overlay."""
@@ -108,7 +107,7 @@ class Changes:
             running, config = self._now(), self.config.model_copy(update=sections)
             self._wear(running, config, running.stages.choice(config) if "cast" in sections else None)
 
-    def _wear(self, running: Running, config: Config, choose: Callable[[], None] | None = None) -> None:
+    def _wear(self, running: Running, config: Config, besides: Callable[[], None] | None = None) -> None:
         """Put on what a configuration asks for: made here, taken between two frames."""
         look = running.stages.look(config)
         rungs = self.ladder(config, look) if running.governor else []
@@ -117,8 +116,8 @@ class Changes:
             if running.governor is not None:
                 running.governor.govern(rungs)
             loop.look, running.marks.config = look, config
-            if choose is not None:
-                choose()
+            if besides is not None:
+                besides()
 
         running.loop.between_frames(change)
         self.config = config

@@ -132,7 +132,7 @@ class Crop:
     pasted, None until a swapper sets it. `swapped` is True once a swapper has replaced the face; the privacy guard reads
     it. `fine` and `weight` are the swapped image as float32 0..255 and the mask as float32 0..1 where a profile works with
     them; `role` says which identity is worn. `visible` says how much of the face nothing hides (255: all), at a
-    resolution of its own, None where all of it may be swapped. `whole` is True once a later stage has put the face into
+    resolution of its own, None where all of it may be swapped; `hidden` is the part of the swap that it took away. `whole` is True once a later stage has put the face into
     a crop of its own, which is then pasted by its mask alone.
     """
 
@@ -147,6 +147,7 @@ class Crop:
     role: int = 0
     weight: F32 | None = None
     visible: U8 | None = None
+    hidden: float = 0.0
     whole: bool = False
 
 

@@ -129,9 +129,9 @@ class MaskConfig(Section):
     """Which parts of the face are swapped: what is in front of it stays the target's."""
 
     occlusion: tuple[PlainWord, ...] = Field(
-        ("estimate",),
+        ("auto",),
         description="what finds hands and things before the face: `estimate` needs no weights, else recipes of occluders; "
-        "of several the most careful counts; none with []",
+        "of several the most careful counts; none with []; `auto` is the estimate, and nothing under another program's profile",
     )
     parser: str = Field("bisenet_resnet_34", description="recipe that tells the parts of a face apart, for `regions`")
     regions: tuple[Region, ...] = Field((), description="parts of the face to swap, by the parser; all when empty")

@@ -12,12 +12,14 @@ from enum import Enum
 import numpy as np
 
 from livefuse.config import PrivacyConfig
-from livefuse.frame import Crops, Faces
+from livefuse.frame import Crop, Crops, Faces
 
 Box = tuple[int, int, int, int]
 
 # A mask this opaque hides what lies under it; while a swap fades in, the real face below must be covered first.
 _OPAQUE = 250
+# A mask that takes away more of the swap than any hand does may be wrong, and what it shows would be the real face.
+_MOST_HIDDEN = 0.85
 
 
 class Verdict(Enum):
@@ -49,10 +51,14 @@ def decide(config: PrivacyConfig, faces: Faces, crops: Crops, *, failed: bool) -
         return Decision(Verdict.SWAPPED if done else Verdict.PASSED)
     if not swapped or failed:
         return Decision(Verdict.COVERED, whole=True)
-    solid = {c.track for c in crops if c.track in swapped and c.mask is not None and int(c.mask.max()) >= _OPAQUE}
+    solid = {crop.track for crop in crops if crop.track in swapped and _is_solid(crop)}
     bare = [i for i in range(len(faces)) if int(faces.ids[i]) not in solid or int(faces.ids[i]) < 0]
     boxes = tuple(_head(faces.boxes[i]) for i in bare)
     return Decision(Verdict.SWAPPED if done else Verdict.COVERED, boxes=boxes)
+
+
+def _is_solid(crop: Crop) -> bool:
+    return crop.mask is not None and int(crop.mask.max()) >= _OPAQUE and crop.hidden <= _MOST_HIDDEN
 
 
 def _head(box: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Box:

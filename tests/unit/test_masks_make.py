@@ -69,7 +69,13 @@ def test_other_programs_profiles_estimate_only_when_told_to(profile: str) -> Non
 
 def test_networks_are_loaded_by_name() -> None:
     install(Paths.default(), "xseg_1", "bisenet_resnet_18")
-    stage = made(mask__occlusion=["xseg_1"], mask__regions=["skin"], mask__parser="bisenet_resnet_18", mask__every=3)
+    stage = made(
+        mask__occlusion=["xseg_1"],
+        mask__regions=["skin"],
+        mask__parser="bisenet_resnet_18",
+        mask__every=3,
+        privacy__mode="open",
+    )
     assert stage is not None
     assert stage.has_networks
     assert stage.estimate is None
@@ -89,9 +95,20 @@ def test_a_name_of_another_kind_says_what_there_is() -> None:
 
 def test_all_files_that_lack_are_named_at_once() -> None:
     with pytest.raises(ModelMissing) as missing:
-        made(mask__occlusion=["xseg_1", "occluder_vm"], mask__matte="sinet_portrait", mask__regions=["nose"])
+        made(
+            mask__occlusion=["xseg_1", "occluder_vm"],
+            mask__matte="sinet_portrait",
+            mask__regions=["nose"],
+            privacy__mode="open",
+        )
     for name in ("xseg_1", "occluder_vm", "sinet_portrait", "bisenet_resnet_34"):
         assert name in str(missing.value)
+
+
+@pytest.mark.parametrize("wanted", [{"mask__areas": ["mouth"]}, {"mask__regions": ["skin"]}])
+def test_half_a_face_is_refused_where_no_real_face_may_leave(wanted: dict[str, list[str]]) -> None:
+    with pytest.raises(BadValue, match=r"mask\.(areas|regions) leave the rest of the real face"):
+        made(**wanted)
 
 
 def test_areas_and_keeping_need_landmarks() -> None:

@@ -270,3 +270,13 @@ def test_a_swap_that_failed_does_not_spoil_the_next_frame() -> None:
     (crop,) = through(stage, [aligned_crop(128)], 1)
     assert crop.mask is not None
     assert crop.mask.max() == 0
+
+
+def test_how_much_of_the_swap_is_taken_away_is_said() -> None:
+    """The privacy guard asks for it."""
+    stage = Masks(Networks(WholeCrop()), Estimate(left_hidden()), Soft(64, 0.0))
+    (crop,) = through(stage, [aligned_crop(256)])
+    assert crop.hidden == pytest.approx(0.5, abs=0.02)
+    stage = Masks(Networks(WholeCrop()), Estimate(None), Soft(64, 0.0))
+    (crop,) = through(stage, [aligned_crop(256)])
+    assert crop.hidden == 0

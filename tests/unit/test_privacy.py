@@ -50,6 +50,15 @@ def test_closed_covers_everything_without_a_swap(found: Faces, crops: list[Crop]
     assert decision.whole
 
 
+def test_closed_covers_a_face_that_a_mask_takes_almost_whole() -> None:
+    """A mask that says that nearly all of the face is hidden is more likely wrong, and would show the real one."""
+    crops = [crop(1)]
+    crops[0].hidden = 0.9
+    assert len(decide(CLOSED, faces(True), crops, failed=False).boxes) == 1
+    crops[0].hidden = 0.7  # a hand
+    assert decide(CLOSED, faces(True), crops, failed=False).boxes == ()
+
+
 def test_closed_covers_bystanders_by_the_whole_head() -> None:
     decision = decide(CLOSED, faces(True, False), [crop(1)], failed=False)
     assert decision.verdict is Verdict.SWAPPED

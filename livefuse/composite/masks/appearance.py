@@ -27,10 +27,13 @@ _FOLLOW_S, _SPREAD_S = 0.27, 0.65
 _FADE_S = 0.17  # in which the doubt of a hidden second goes once the cell is seen again
 _LONGEST_S = 5.0  # that a cell is taken to be hidden
 _OUTLIER = 3.0  # spreads
-_STEPS = (12.0, 6.0, 4.0, 3.0)  # of the robust fit: squared deviation at which a cell loses half its say, and more
+_STEPS = (12.0, 6.0, 3.0)  # of the robust fit: squared deviation at which a cell loses half its say, and more
 _LIGHT_KEPT = 0.9
-_STIFF = 0.05 * np.array([0.01, 0.05, 0.05, 0.01, 0.05, 0.05, 0.5, 2, 2, 6, 6, 6], np.float32)
-_STIFF_TINT = 0.05 * np.array([0.5, 2, 2], np.float32)
+_FIT_ROWS = 21  # of the grid: so few unknowns need no more
+# What holds the fit back, against cells that count 1 / variance each: shift (x, y by 1, x, y), light (degree two), tint.
+_STIFF = np.diag(np.array([0.1, 0.5, 0.5, 0.1, 0.5, 0.5, 5, 20, 20, 60, 60, 60], np.float32))
+_STIFF_TINT = np.diag(np.array([20, 80, 80], np.float32))
+_ONES = np.ones(3, np.float32)
 _HIDDEN_SAY = 0.15
 _WINDOW_CELLS = 7 / 64
 _ALIKE, _TEXTURE = (0.4, 0.85), 0.035
@@ -59,11 +62,13 @@ class Appearance:
     hidden_s: F32 = field(init=False)
     frames: int = 1
     _light: tuple[F32, F32] = field(init=False)
+    _linear: F32 = field(init=False)
 
     def __post_init__(self) -> None:
         self.variance = np.zeros_like(self.mean)
         self.hidden_s = np.zeros(self.mean.shape[:2], np.float32)
         self._light = np.zeros(12, np.float32), np.zeros((3, 2), np.float32)
+        self._linear = np.ascontiguousarray(self.space.smooth[..., :3])
 
     def compare(self, seen: F32, hidden: Bools) -> Difference:
         """Shapes: seen (gh, gw, 3), `features` of the frame; hidden (gh, gw), what was hidden before."""
@@ -72,11 +77,11 @@ class Appearance:
         variance = FLOOR**2 + _SPREADS * self.variance + SHIFTED_CELLS2 * slope2
         variance += self.space.mobile[..., None] * _MOBILE_FLOOR**2 + self.hidden_s[..., None] * _FORGETS_PER_S
         difference = seen - self.mean
-        say = self.space.core * np.where(hidden, np.float32(_HIDDEN_SAY), 1) * (1 - 0.7 * self.space.mobile)
+        say = self.space.core * np.where(hidden, np.float32(_HIDDEN_SAY), np.float32(1)) * (1 - 0.7 * self.space.mobile)
         light, shift = self._explain(difference, variance, say, slope_x, slope_y)
         change = difference - light
         residual = change - shift
-        deviation = (residual * residual / variance).sum(-1)
+        deviation = (residual * residual / variance) @ _ONES
         deviation *= 1 - _same_structure(self.mean[..., 0], seen[..., 0] - light[..., 0])
         return Difference(variance, residual, change, deviation, seen - light)
 
@@ -96,28 +101,27 @@ class Appearance:
 
     def _explain(self, difference: F32, variance: F32, say: F32, slope_x: F32, slope_y: F32) -> tuple[F32, F32]:
         """What light, and a shift of the model, make of the difference, each (gh, gw, 3)."""
-        smooth = self.space.smooth
-        other = slice(None, None, 2), slice(None, None, 2)  # a quarter of the cells is enough for so few unknowns
-        coarse = smooth[other].reshape(-1, 6)
-        linear = coarse[:, :3]
-        moved = [slope[other][..., :1].reshape(-1, 1) * linear for slope in (slope_x, slope_y)]
+        smooth, step = self.space.smooth, max(1, self.space.shape[0] // _FIT_ROWS)
+        some = slice(None, None, step), slice(None, None, step)
+        coarse = smooth[some].reshape(-1, 6)
+        linear = np.ascontiguousarray(coarse[:, :3])
+        moved = [slope[some][..., :1].reshape(-1, 1) * linear for slope in (slope_x, slope_y)]
         basis = np.concatenate((*moved, coarse), axis=1)
-        target, usual = difference[other].reshape(-1, 3), variance[other].reshape(-1, 3)
-        start = self._light[0].copy(), self._light[1].copy()
-        start[0][:6], start[0][6:] = 0, _LIGHT_KEPT * start[0][6:]
-        bright, tint = start
-        scale, weights = np.float32(4) * FLOOR[0] ** 2 * 2 / usual[:, 0], say[other].ravel()
-        scale_tint = np.float32(6) * FLOOR[1] ** 2 / usual[:, 1]
-        for step in _STEPS:
-            left = np.column_stack((target[:, 0] - basis @ bright, target[:, 1:] - linear @ tint))
-            robust = weights / (1 + (left * left / usual).sum(1) / np.float32(step)) ** 2
-            bright = start[0] + _solved(basis, robust * scale, _STIFF, target[:, 0] - basis @ start[0])
-            tint = start[1] + _solved(linear, robust * scale_tint, _STIFF_TINT, target[:, 1:] - linear @ start[1])
-        self._light = bright, tint
-        whole = smooth[..., :3]
-        light = np.dstack((smooth @ bright[6:], whole @ tint))
-        shift = slope_x * (whole @ bright[:3])[..., None] + slope_y * (whole @ bright[3:6])[..., None]
-        return light, shift
+        old, old_tint = self._light
+        target = difference[some].reshape(-1, 3) - np.concatenate((basis @ old[:, None], linear @ old_tint), axis=1)
+        precise, weights = 1 / variance[some].reshape(-1, 3), say[some].ravel()
+        bright, tint = np.zeros((12, 1), np.float32), np.zeros((3, 2), np.float32)
+        for half in _STEPS:
+            left = target - np.concatenate((basis @ bright, linear @ tint), axis=1)
+            robust = weights / (1 + (left * left * precise) @ _ONES * np.float32(1 / half)) ** 2
+            bright = _solved(basis, robust * precise[:, 0], _STIFF, target[:, :1])
+            tint = _solved(linear, robust * precise[:, 1], _STIFF_TINT, target[:, 1:])
+        bright, tint = bright[:, 0] + old, tint + old_tint
+        self._light = np.where(np.arange(12) < 6, 0, _LIGHT_KEPT * bright).astype(np.float32), tint
+        whole = self._linear
+        light = np.concatenate(((smooth @ bright[6:])[..., None], whole @ tint), axis=-1)
+        to_right, down = np.moveaxis(whole @ bright[:6].reshape(2, 3).T, -1, 0)
+        return light, slope_x * to_right[..., None] + slope_y * down[..., None]
 
 
 def features(image: U8) -> F32:
@@ -135,7 +139,7 @@ def slopes(values: F32) -> tuple[F32, F32]:
 
 def _solved(basis: F32, weights: F32, stiff: F32, target: F32) -> F32:
     weighted = basis * weights[:, None]
-    return np.asarray(np.linalg.solve(weighted.T @ basis + np.diag(stiff), weighted.T @ target), np.float32)
+    return np.asarray(np.linalg.solve(weighted.T @ basis + stiff, weighted.T @ target), np.float32)
 
 
 def _same_structure(model: F32, seen: F32) -> F32:

@@ -77,10 +77,11 @@ class _Track:
 
     def _motion(self, difference: Difference) -> F32:
         """How much more than noise the face's space has changed since a few frames ago, (gh, gw)."""
-        self.past = [*self.past, difference.seen][-_MOTION_FRAMES - 1 :]
-        slope_x, slope_y = slopes(difference.seen)
-        usual = 2 * FLOOR**2 + SHIFTED_CELLS2 * (slope_x * slope_x + slope_y * slope_y)
-        changed = ((self.past[-1] - self.past[0]) ** 2 / usual).sum(-1)
+        brightness = difference.seen[..., 0]
+        self.past = [*self.past, brightness][-_MOTION_FRAMES - 1 :]
+        slope_x, slope_y = slopes(brightness)
+        usual = 2 * FLOOR[0] ** 2 + SHIFTED_CELLS2 * (slope_x * slope_x + slope_y * slope_y)
+        changed = (brightness - self.past[0]) ** 2 / usual
         return np.asarray(cv2.GaussianBlur(np.minimum(changed, 20), (0, 0), 1.0), np.float32)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from livefuse.composite.masks.estimate_space import Bools, Placed, Space, cells_of
 from livefuse.frame import F32, U8
 
+_SPARSE = 3
 _FINER = 1.5  # pixels of the result to a cell of the grid
 _REACH = 3.0  # of a cell: how far an outline may move to meet an edge
 _CONTRAST = 0.02  # of 1: weaker edges do not hold it
@@ -19,10 +20,12 @@ def on_crop(hole: Bools, space: Space, placed: Placed, image: U8) -> U8:
     h, w = image.shape[:2]
     step = max(1.0, placed.cell_px / _FINER, max(h, w) / (4 * space.shape[0]))
     size = max(2, round(w / step)), max(2, round(h / step))
-    cells = cells_of(space, placed, _centres(size, (w, h)))
+    # The map is smooth: inverted at a part of the pixels, it is known at all.
+    few = max(2, size[0] // _SPARSE), max(2, size[1] // _SPARSE)
+    cells = cv2.resize(cells_of(space, placed, _centres(few, (w, h))), size, interpolation=cv2.INTER_LINEAR)
     soft = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), 0.8)
     coarse = cv2.remap(soft, cells, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    guide = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    guide = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_RGB2GRAY)
     radius = max(1, round(_REACH * placed.cell_px * size[0] / w / 2))
     fine = _guided(coarse, guide.astype(np.float32) / 255, 2 * radius + 1)
     low, high = _SOFT

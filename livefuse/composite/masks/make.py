@@ -18,7 +18,7 @@ from livefuse.engines import Engines
 from livefuse.errors import BadValue
 from livefuse.swap.base import MaskStage
 
-ESTIMATE, _MESH, _FACEFUSION = "estimate", "mesh", "facefusion"
+ESTIMATE, _AUTO, _MESH, _FACEFUSION = "estimate", "auto", "mesh", "facefusion"
 
 
 def make_masks(config: Config, engines: Engines, backend: Backend) -> MaskStage | None:
@@ -32,6 +32,7 @@ def make_masks(config: Config, engines: Engines, backend: Backend) -> MaskStage 
     if not (occlusion or mask.regions or mask.areas or mask.matte or mask.box or keep):
         return None
     _refuse_without_landmarks(config, keep)
+    _refuse_half_a_face(config)
     framing = ByPoints(backend) if meshed else WholeCrop()
     networks = _networks(config, occlusion, framing, engines, backend)
     estimate = _estimate() if ESTIMATE in occlusion else None
@@ -45,10 +46,9 @@ def make_masks(config: Config, engines: Engines, backend: Backend) -> MaskStage 
 
 def _occlusion(config: Config) -> tuple[str, ...]:
     """Another program's profile is exactly that program's, so what it does not have must be asked for."""
-    by_default = "occlusion" not in config.mask.model_fields_set
-    if by_default and config.profile.name != "livefuse" and config.swap.model != _MESH:
-        return ()
-    return config.mask.occlusion
+    other = config.profile.name != "livefuse" and config.swap.model != _MESH
+    by_default = () if other else (ESTIMATE,)
+    return tuple(one for name in config.mask.occlusion for one in (by_default if name == _AUTO else (name,)))
 
 
 def _refuse_without_landmarks(config: Config, keep: Keep) -> None:
@@ -63,6 +63,15 @@ def _refuse_without_landmarks(config: Config, keep: Keep) -> None:
         )
 
 
+def _refuse_half_a_face(config: Config) -> None:
+    wanted = [f"mask.{name}" for name in ("areas", "regions") if getattr(config.mask, name)]
+    if wanted and config.privacy.mode == "closed":
+        raise BadValue(
+            f"{' and '.join(wanted)} leave the rest of the real face in the picture, which privacy.mode = 'closed' rules out",
+            hint='set privacy.mode = "open", or swap the whole face',
+        )
+
+
 def _estimate() -> Masker:
     from livefuse.composite.masks.estimate import OcclusionEstimate
 
@@ -74,7 +83,9 @@ def _networks(
 ) -> Networks:
     mask = config.mask
     occluders = [
-        engines.recipe(name, "occluder", "mask.occlusion", also=[ESTIMATE]) for name in occlusion if name != ESTIMATE
+        engines.recipe(name, "occluder", "mask.occlusion", also=[ESTIMATE, _AUTO])
+        for name in occlusion
+        if name != ESTIMATE
     ]
     matte = engines.recipe(mask.matte, "matte", "mask.matte") if mask.matte else None
     parser = engines.recipe(mask.parser, "parser", "mask.parser") if mask.regions else None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+import cv2
 import numpy as np
 
 from livefuse.composite.masks.base import Masker, Visible
@@ -91,7 +92,10 @@ class Masks(Generic[F]):
         known = {id(seen.crop): seen for seen in begun.faces}
         for index, crop in enumerate(crops):
             if crop.swapped and crop.mask is not None and id(crop) in known:
+                before = cv2.sumElems(crop.mask)[0]
                 self._finish.apply(lane, index, known[id(crop)], self._track(crop.track, t_ns).face, t_ns)
+                if crop.visible is not None:
+                    crop.hidden = 1 - cv2.sumElems(crop.mask)[0] / max(before, 1.0)
 
     def _look(self, lane: Lane, begun: _Begun) -> None:
         parts = begun.parts()
