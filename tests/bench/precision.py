@@ -23,17 +23,19 @@ from livefuse.device.cpu import CpuBackend
 from livefuse.errors import ModelError
 from livefuse.frame import U8, HostFrame
 from livefuse.paths import Paths
+from livefuse.runtime.offline import Activations, Calibration
 from livefuse.source.image import read_image
 from livefuse.swap.identity.sampling import sampled_frames
 from livefuse.weights.convert.calibrate import Material
 from livefuse.weights.convert.converting import Attempt, Wish, convert_model
+from livefuse.weights.convert.judge import Precision
 from livefuse.weights.store import ModelStore
 from tests.conftest import shared_folder
 from tests.synthetic_models import install
 
 SMALL, SWAPPER = ("yunet_n", "yunet_2023mar", "mobilefacenet"), "inswapper_128"
 PAINTINGS = ("astronaut.png", "donna_velata.jpg", "mona_lisa.jpg", "pearl_earring.jpg")
-_WAYS: tuple[tuple[str, str, str], ...] = (
+_WAYS: tuple[tuple[Precision, Calibration, Activations], ...] = (
     ("fp16", "minmax", "int8"),
     ("int8", "minmax", "int8"),
     ("int8", "percentile", "int8"),
@@ -46,6 +48,7 @@ _FRAMES = 12
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="*", default=[*SMALL, SWAPPER])
+    parser.add_argument("--ways", nargs="*", type=int, default=None, help="which of the five ways, from 0")
     parser.add_argument("--tiny", action="store_true", help="the swapper with few channels: seconds instead of minutes")
     args = parser.parse_args()
     shared = shared_folder()
@@ -60,15 +63,15 @@ def main() -> None:
             "| model | file | float32 MB | MB | float32 ms, p95 | ms, p95 | accuracy |\n|---|---|---|---|---|---|---|"
         )
         for name in args.models:
-            rows(name, pictures, tiny=args.tiny)
+            rows(name, pictures, args.ways, tiny=args.tiny)
 
 
-def rows(name: str, pictures: Path, *, tiny: bool) -> None:
+def rows(name: str, pictures: Path, ways: list[int] | None, *, tiny: bool) -> None:
     if name == SWAPPER:
         install(Paths.default(), name, tiny=tiny)
     store = ModelStore.default()
     (path,) = store.ensure([name])
-    for precision, calibration, activations in _WAYS[: 2 if name == SWAPPER else None]:
+    for precision, calibration, activations in [_WAYS[i] for i in _chosen(name, ways)]:
 
         def tell(step: Material | Attempt, way: str = f"{precision} {calibration} {activations}") -> None:
             if isinstance(step, Attempt):
@@ -77,13 +80,17 @@ def rows(name: str, pictures: Path, *, tiny: bool) -> None:
         wish = Wish(
             precision=precision, calibration=calibration, activations=activations, frames=pictures,
             most=4 if name == SWAPPER else 100, out=pictures.parent / "converted.onnx",
-        )  # type: ignore[arg-type]  # fmt: skip
+        )  # fmt: skip
         try:
             convert_model(store, Paths.default().recipes, name, wish, tell=tell)
         except ModelError as error:
             print(
                 f"| {name} | {precision} {calibration} {activations}: refused | | | | | {error.message} |", flush=True
             )
+
+
+def _chosen(name: str, ways: list[int] | None) -> list[int]:
+    return ways if ways is not None else list(range(2 if name == SWAPPER else len(_WAYS)))
 
 
 def _row(name: str, way: str, attempt: Attempt, source_bytes: int) -> None:

@@ -94,7 +94,7 @@ def test_half_precision_is_installed_with_a_recipe(store: ModelStore) -> None:
     assert fresh.verify(recipe.name) == "verified"
     np.testing.assert_array_equal(emap_of(fresh, recipe), emap_of(fresh, original))
     engine = Engines(Config(), fresh).load(recipe)
-    feeds = {name: np.full(shape, 0.5, np.float32) for name, shape in engine.inputs.items()}
+    feeds = {name: np.full([int(n) for n in shape], 0.5, np.float32) for name, shape in engine.inputs.items()}
     assert np.isfinite(engine.run(Lane(0), feeds)["output"]).all()
 
 
@@ -113,7 +113,6 @@ def test_what_falls_under_the_threshold_is_not_kept(store: ModelStore) -> None:
         convert(store, threshold=110.0)
     assert "--threshold" in refused.value.hint
     assert kept(store) == BEFORE
-    assert f"{SWAPPER}_fp16" not in Paths.default().recipes.iterdir()
 
 
 def test_the_hints_threshold_is_met(store: ModelStore) -> None:

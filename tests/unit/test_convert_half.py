@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, 
 def graph_file(
     path: Path,
     nodes: list[Any],
-    weights: dict[str, npt.ArrayLike],
+    weights: Mapping[str, npt.ArrayLike],
     shape: tuple[int, ...],
     results: tuple[str, ...] = ("y",),
 ) -> Path:
@@ -133,7 +134,8 @@ def test_norms_stay_in_float32_from_end_to_end(networks: dict[str, tuple[Path, A
     for node in norms:
         assert {told[tensor] for tensor in (node.input[0], *node.output)} == {FLOAT}
     for root in (node for node in model.graph.node if node.op_type == "Sqrt"):
-        seen, tensor = [], root.input[0]
+        seen: list[Any] = []
+        tensor = root.input[0]
         while not seen or seen[-1].op_type not in ("ReduceMean", "ReduceSum"):  # the guard, up to the sum
             seen.append(made_by[tensor])
             tensor = seen[-1].input[0]
