@@ -13,6 +13,9 @@ from livefuse.device.planes import Region, read_yuv, to_rgb
 from livefuse.enhance.upscale.upscaler import Band, Rows, Upscaler
 from livefuse.frame import U8, HostFrame
 
+_STRIP_ROWS = 64
+"""Rows of an enlarged picture that are converted at once: at 8K, what stays in a processor's cache."""
+
 
 def upscaled(lane: Lane, frame: HostFrame, upscaler: Upscaler, planes: tuple[U8, ...]) -> HostFrame:
     """The frame, enlarged into `planes`, in its own pixel format and colour. Nothing is known of its truth any more.
@@ -43,12 +46,17 @@ def rgb_rows(lane: Lane, frame: HostFrame) -> Rows:
 def write_band(lane: Lane, band: Band, frame: HostFrame) -> None:
     """Put finished rows into a frame's planes; they begin on an even row, and end on one or with the picture."""
     top, rgb = band
-    rows = slice(top, top + len(rgb))
     if frame.format == "rgb24":
-        frame.planes[0][rows] = rgb
+        frame.planes[0][top : top + len(rgb)] = rgb
         return
+    for first in range(0, len(rgb), _STRIP_ROWS):
+        _write_yuv(lane, rgb[first : first + _STRIP_ROWS], top + first, frame)
+
+
+def _write_yuv(lane: Lane, rgb: U8, top: int, frame: HostFrame) -> None:
     yuv = cv2.transform(rgb, to_yuv_map(frame.colour), dst=lane.buffer("upscaled.yuv", rgb.shape))
-    frame.planes[0][rows] = cv2.extractChannel(yuv, 0, dst=lane.buffer("upscaled.luma", rgb.shape[:2]))
+    luma = cv2.extractChannel(yuv, 0, dst=lane.buffer("upscaled.luma", rgb.shape[:2]))
+    frame.planes[0][top : top + len(rgb)] = luma
     odd = len(rgb) % 2, rgb.shape[1] % 2
     if any(odd):  # the last row or column counts double
         yuv = np.asarray(cv2.copyMakeBorder(yuv, 0, odd[0], 0, odd[1], cv2.BORDER_REPLICATE), np.uint8)
