@@ -40,7 +40,7 @@ class Engines:
         if recipe.kind != kind:
             known = sorted(name for name, recipe in self.store.recipes.items() if recipe.kind == kind)
             raise BadValue(
-                f"{key} = {name!r} is a {recipe.kind}, not a {kind}", hint=f"{kind}s: {', '.join([*known, *also])}"
+                f"{key} = {name!r} is {_a(recipe.kind)}, not {_a(kind)}", hint=f"{kind}s: {', '.join([*known, *also])}"
             )
         return recipe
 
@@ -87,6 +87,10 @@ class Engines:
         from livefuse.weights.onnx.unfuse import standard_file
 
         return standard_file(file, Paths.default().cache / "onnx")
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeou' else 'a'} {noun}"
 
 
 def bears_batches(engine: OrtEngine) -> bool:

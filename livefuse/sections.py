@@ -147,10 +147,11 @@ class MaskConfig(Section):
 class ColourConfig(Section):
     """Colour and light of the swapped face."""
 
-    method: Literal["none", "lab", "histogram", "relight"] = Field(
-        "none",
-        description="what the swapped face takes of the target: nothing, mean and spread of its colours, their "
-        "distribution, or its smooth shading",
+    method: Literal["auto", "none", "lab", "histogram", "relight"] = Field(
+        "auto",
+        description="what the swapped face takes of the target: nothing, mean and spread of its colours (lab), their "
+        "distribution (histogram), or its smooth shading (relight); `auto` relights learned swappers in our own profile: the "
+        "mesh has its own light, other programs have none",
     )
     amount: Fraction01 = Field(1.0, description="how much of it")
     seconds: float = Field(0.4, ge=0, le=10, description="time over which colours follow a change of light")

@@ -90,7 +90,7 @@ def test_a_synthesized_model_runs(engines: Engines) -> None:
 
 
 def test_another_kind_of_model_is_refused_by_name(engines: Engines) -> None:
-    with pytest.raises(BadValue, match=r"enhance\.model = 'yunet' is a detector, not a enhancer"):
+    with pytest.raises(BadValue, match=r"enhance\.model = 'yunet' is a detector, not an enhancer"):
         stage_of(engines, enhance__model="yunet")
     with pytest.raises(ModelMissing, match="no recipe is called 'gpfgan'"):
         stage_of(engines, enhance__model="gpfgan")

@@ -83,7 +83,7 @@ def test_networks_are_loaded_by_name() -> None:
 
 
 def test_a_name_of_another_kind_says_what_there_is() -> None:
-    with pytest.raises(BadValue, match=r"mask\.occlusion = 'yunet_n' is a detector, not a occluder") as refused:
+    with pytest.raises(BadValue, match=r"mask\.occlusion = 'yunet_n' is a detector, not an occluder") as refused:
         made(mask__occlusion=["yunet_n"])
     assert "xseg_1" in refused.value.hint
     assert "estimate" in refused.value.hint
