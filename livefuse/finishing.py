@@ -31,7 +31,16 @@ class Finishing:
         from livefuse.composite.masks.make import make_masks
 
         swap, profile = config.swap, config.profile
-        key = ("masks", config.mask, swap.model, swap.keep_mouth, swap.keep_eyes, profile, config.align.model, config.privacy)
+        key = (
+            "masks",
+            config.mask,
+            swap.model,
+            swap.keep_mouth,
+            swap.keep_eyes,
+            profile,
+            config.align.model,
+            config.privacy,
+        )
         return self._kept(key, lambda: make_masks(config, self._engines, self._backend))
 
     def _colour(self, config: Config) -> ColourStage | None:
