@@ -149,9 +149,11 @@ class _Rewrite:
         node.attribute.add(name="to", i=kind, type=INT)
         return node
 
-    @staticmethod
-    def _half_name(name: str) -> str:
-        return f"{name}.half"
+    def _half_name(self, name: str) -> str:
+        fresh = f"{name}.half"
+        while fresh in self.types:
+            fresh += "_"
+        return fresh
 
     def weights(self) -> Iterator[Message]:
         """Every weight in the type that is wanted, in the file's order: what lies last stays last."""
