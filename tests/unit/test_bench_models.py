@@ -18,6 +18,7 @@ from livefuse.cli import bench
 from livefuse.errors import BadValue, ModelMissing
 from livefuse.weights.recipe import Recipe, all_recipes
 from livefuse.weights.store import ModelStore
+from livefuse.weights.synthesize import ARCHITECTURES, build
 from tests.unit import small_models as small
 
 TINY = Options(runs=2, tiny=True, threads=1)
@@ -74,6 +75,27 @@ def test_half_precision_is_written_where_it_is_asked_for_or_where_the_real_file_
     asked = rows(store, ["inswapper_128"], Options(runs=2, tiny=True, precision="fp16", threads=1))["inswapper_128"]
     assert asked.status == "ok"
     assert asked.bytes == plain["inswapper_128_fp16"].bytes
+
+
+def test_masks_enhancers_upscalers_and_expression_models_are_fed_what_they_take(
+    recipes: dict[str, Recipe], tmp_path: Path
+) -> None:
+    names = ["xseg_1", "occluder_vm", "codeformer", "span_kendata_x4", "live_portrait_motion_extractor"]
+    names += ["live_portrait_generator"]
+    found = rows(of(tmp_path, *recipes.values()), names, Options(runs=1, tiny=True, threads=1))
+    assert {name: row.status for name, row in found.items()} == dict.fromkeys(names, "ok")
+    weights = dict.fromkeys(names, "random") | {"live_portrait_generator": "stand-in"}
+    assert {name: row.weights for name, row in found.items()} == weights
+
+
+def test_every_recipe_that_nobody_has_is_of_a_known_architecture(recipes: dict[str, Recipe]) -> None:
+    at_hand = {"mobilefacenet", "openseeface_lm0", "sinet_portrait", "yunet_2023mar", "yunet_n"}
+    unwritten = {name for name, recipe in recipes.items() if recipe.synthesis not in ARCHITECTURES}
+    assert unwritten == at_hand
+    finishing = [r for r in recipes.values() if r.kind in ("occluder", "parser", "enhancer", "upscaler", "expression")]
+    for recipe in finishing:
+        if not ARCHITECTURES[str(recipe.synthesis)].stand_in:
+            assert build(str(recipe.synthesis)).parameters == recipe.parameters, recipe.name
 
 
 def test_the_real_file_is_taken_where_the_store_has_it(

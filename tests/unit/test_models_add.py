@@ -39,7 +39,9 @@ pytest.importorskip("onnx")
 from tests.unit.tiny_onnx import Shapes, tiny
 
 EMAP = np.random.default_rng(3).standard_normal((512, 512)).astype(np.float32)
-PHOTO, FACE = (1, 3, 128, 128), (1, 3, 256, 256)
+PHOTO, FACE, LARGE, VOLUME = (1, 3, 128, 128), (1, 3, 256, 256), (1, 3, 512, 512), (1, 32, 16, 64, 64)
+MOTION_OUTPUTS = ("pitch", "yaw", "roll", "scale", "translation", "expression", "points")
+MOTION = {"translation": (1, 3), "expression": (1, 21, 3), "points": (1, 21, 3)}
 RECIPES = builtin_recipes()
 
 
@@ -90,6 +92,18 @@ def left_in(folder: Path) -> list[str]:
         ("w600k_r50", {"input.1": ("N", 3, 112, 112)}, {"683": ("N", 512)}, {}),
         ("mobilefacenet", {"x": (1, 3, 112, 112)}, {"y": (1, 128)}, {}),
         ("crossface_ghost", {"input": ("N", 512)}, {"output": ("N", 512)}, {}),
+        ("xseg_1", {"input": ("N", 256, 256, 3)}, {"mask": ("N", 256, 256, 1)}, {}),
+        ("xseg_vm", {"x": FACE}, {"y": (1, 1, 256, 256)}, {}),
+        ("occluder_vm", {"img": FACE}, {"output": (1, 1, 256, 256)}, {}),
+        ("bisenet_resnet_34", {"input": ("N", 3, 512, 512)},
+            {"output": ("N", 19, 512, 512), "0": ("N", 19, 512, 512), "1": ("N", 19, 512, 512)}, {}),
+        ("gfpgan_1.4", {"input": LARGE}, {"output": LARGE}, {}),
+        ("gpen_bfr_256", {"input": FACE}, {"output": FACE}, {}),
+        ("codeformer", {"x": LARGE, "w": (1,)}, {"y": LARGE}, {}),
+        ("restoreformer_plus_plus", {"input": LARGE}, {"2359": LARGE, "other": (1, 256, 16, 16)}, {}),
+        ("live_portrait_feature_extractor", {"img": FACE}, {"volume": VOLUME}, {}),
+        ("live_portrait_motion_extractor", {"img": FACE}, {name: MOTION.get(name, (1, 1)) for name in MOTION_OUTPUTS}, {}),
+        ("live_portrait_generator", {"feature_volume": VOLUME, "source": (1, 21, 3), "target": (1, 21, 3)}, {"out": LARGE}, {}),
         ("dfm", {"in_face:0": ("N", 96, 96, 3)},
             {"out_face_mask:0": ("N", 96, 96, 1), "out_celeb_face:0": ("N", 96, 96, 3),
              "out_celeb_face_mask:0": ("N", 96, 96, 1)}, {}),
@@ -141,6 +155,63 @@ def test_detectors_are_told_apart_by_their_depth(tmp_path: Path, parameters: int
     file = tiny(tmp_path / "x.onnx", {"input.1": (1, 3, "h", "w")}, scrfd_outputs())
     found = found_as(file, parameters=parameters, size_bytes=4 * parameters)
     assert recognise(found, RECIPES).recipe.name == family
+
+
+@pytest.mark.parametrize(
+    ("parameters", "family"),
+    [(71_005_223, "gpen_bfr_512"), (71_400_000, "gpen_bfr_512"), (73_469_507, "restoreformer_plus_plus")],
+)
+def test_restorers_of_nearly_one_size_are_told_apart(tmp_path: Path, parameters: int, family: str) -> None:
+    file = tiny(tmp_path / "x.onnx", {"input": LARGE}, {"output": LARGE})
+    found = found_as(file, parameters=parameters, size_bytes=4 * parameters)
+    assert recognise(found, RECIPES).recipe.name == family
+
+
+def test_occluders_are_told_apart_by_their_weights_and_gfpgan_s_versions_by_their_names(tmp_path: Path) -> None:
+    mask = tiny(tmp_path / "x.onnx", {"x": FACE}, {"y": (1, 1, 256, 256)})
+    for name in ("xseg_vm", "occluder_vm"):
+        assert recognise(found_as(mask, parameters=RECIPES[name].parameters), RECIPES).recipe.name == name
+    face = tiny(tmp_path / "y.onnx", {"input": LARGE}, {"output": LARGE})
+    found = found_as(face, parameters=85_038_571)
+    with pytest.raises(ModelError, match=r"gfpgan_1\.2, gfpgan_1\.3 or gfpgan_1\.4"):
+        recognise(found, RECIPES)
+    assert recognise(replace(found, path=Path("GFPGANv1.3.onnx")), RECIPES).recipe.name == "gfpgan_1.3"
+
+
+def upscaler(path: Path, *, side: int) -> Path:
+    free: Shapes = {"input": ("N", 3, "h", "w")}
+    return tiny(path, free, {"output": ("N", 3, "H", "W")}, free={"N": 1, "H": side, "W": side})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "families"),
+    [
+        (1_213_296, {"real_esrgan_general_x4v3"}),
+        (426_288, {"span_kendata_x4"}),
+        (16_697_987, {"real_esrgan_x2", "real_esrgan_x4", "ultra_sharp_x4"}),
+    ],
+)
+def test_upscalers_by_their_weights(tmp_path: Path, parameters: int, families: set[str]) -> None:
+    found = found_as(upscaler(tmp_path / "x.onnx", side=512), parameters=parameters)
+    if len(families) == 1:
+        assert {recognise(found, RECIPES).recipe.name} == families
+        return
+    with pytest.raises(ModelError, match="by their structure they are the same") as caught:
+        recognise(found, RECIPES)
+    assert all(name in caught.value.message for name in families)
+
+
+def test_an_upscaler_is_tried_for_its_scale(tmp_path: Path, adding: Callable[..., Added]) -> None:
+    fourfold = upscaler(tmp_path / "four.onnx", side=4 * 128)
+    assert adding(fourfold, family="real_esrgan_x4").recipe.scale == 4
+    with pytest.raises(ModelCorrupt, match="not 2 times as large: 512x512 instead of 256x256"):
+        adding(fourfold, family="real_esrgan_x2")
+    fixed = tiny(tmp_path / "fixed.onnx", {"input": PHOTO}, {"output": (1, 3, 512, 512)})
+    assert recognise(inspect(fixed), RECIPES, family="real_esrgan_x4").recipe.name == "real_esrgan_x4"
+    with pytest.raises(BadValue, match="it makes 512 pixels of 128, not 2 times as many"):
+        recognise(inspect(fixed), RECIPES, family="real_esrgan_x2")
+    with pytest.raises(BadValue, match="may have any size"):
+        recognise(inspect(fourfold), RECIPES, family="gfpgan_1.4")
 
 
 def test_a_known_hash_or_size_decides_at_once(tmp_path: Path) -> None:
@@ -365,6 +436,11 @@ def test_what_a_model_is_tried_with() -> None:
     assert np.linalg.norm(feed(inswapper_128.inputs[1], inswapper_128)) == pytest.approx(1)
     assert np.linalg.norm(feed(ghost.inputs[1], ghost)) == pytest.approx(20, rel=1e-5)
     assert feed(fan.inputs[0], fan).shape == (1, 5, 2)
+    codeformer, esrgan, generator = (RECIPES[n] for n in ("codeformer", "real_esrgan_x4", "live_portrait_generator"))
+    assert feed(codeformer.inputs[1], codeformer).tolist() == [0.5]
+    assert feed(codeformer.inputs[1], codeformer).dtype == np.float64
+    assert feed(esrgan.inputs[0], esrgan).shape == (1, 3, 128, 128)
+    assert [feed(tensor, generator).shape for tensor in generator.inputs] == [VOLUME, (1, 21, 3), (1, 21, 3)]
     half = feed(Tensor(name="x", shape=("N", 3, 256, 256), dtype="float16", role="image"), ghost)
     assert half.dtype == np.float16
     assert half.shape == FACE

@@ -64,6 +64,72 @@ def test_restorers_show_the_face_that_they_are_given(name: str, side: int, tmp_p
         assert 1e-3 < np.abs(result - face).mean() < 0.1  # the pattern is there, and faint
 
 
+@pytest.mark.parametrize("name", ["codeformer", "restoreformer_plus_plus"])
+def test_restorers_by_codes_have_the_reference_s_parameters(name: str) -> None:
+    """Of RestoreFormer++ the reference has the file's size alone: 73.6 M with what the graph takes."""
+    assert round(build(name).parameters / 1e6, 1) == {"codeformer": 94.1, "restoreformer_plus_plus": 73.5}[name]
+
+
+def test_codeformer_is_as_faithful_as_its_weight_says(tmp_path: Path) -> None:
+    session = session_of("codeformer", tmp_path)
+    face = picture(512, 512) * 2 - 1
+    shown = [session.run(None, {"input": face[None], "weight": np.array([share])})[0][0] for share in (0.0, 0.2, 1.0)]
+    close = [alike(result, face) for result in shown]
+    assert abs(close[0]) < 0.3, "at 0 there are only the codes"
+    assert close[0] < close[1] < close[2]
+    assert close[2] > 0.97
+
+
+def test_restoreformer_shows_what_its_codes_hold(tmp_path: Path) -> None:
+    session = session_of("restoreformer_plus_plus", tmp_path)
+    faces = [picture(512, 512) * 2 - 1, picture(512, 512)[:, ::-1, ::-1] * 2 - 1]
+    shown = [session.run(None, {"input": np.ascontiguousarray(face[None])})[0][0] for face in faces]
+    for face, result in zip(faces, shown, strict=True):
+        assert alike(result, face) > 0.85
+
+
+def test_live_portrait_moves_the_picture_with_its_points(tmp_path: Path) -> None:
+    feature, motion, generator = (
+        session_of(f"live_portrait_{part}", tmp_path) for part in ("feature_extractor", "motion_extractor", "generator")
+    )
+    image = np.full((1, 3, 256, 256), 0.2, np.float32)
+    image[:, :, 144:176, 112:144] = 0.9  # centre: half of the width, at 160 of 256
+    found = {
+        out.name: value for out, value in zip(motion.get_outputs(), motion.run(None, {"input": image}), strict=True)
+    }
+    assert all(abs(float(found[angle].item())) < 20 for angle in ("pitch", "yaw", "roll"))
+    own = found["motion_points"]
+    assert 0.1 < np.abs(own[..., :2]).max() < 1
+    volume = feature.run(None, {"input": image})[0]
+
+    def centre(driving: F32) -> tuple[float, float]:
+        bright = generator.run(None, {"feature_volume": volume, "source": driving, "target": own})[0][0].mean(axis=0)
+        rows, columns = np.nonzero(bright > 0.5)
+        return float(rows.mean()) / 2, float(columns.mean()) / 2
+
+    assert centre(own) == pytest.approx((160, 128), abs=4)
+    moved = own.copy()
+    moved[..., 1] += 0.125  # an eighth of half the height: 16 pixels of 256
+    assert centre(moved) == pytest.approx((174, 128), abs=6)
+
+
+def test_the_occluder_takes_the_colour_of_skin_for_face(tmp_path: Path) -> None:
+    image = np.full((1, 3, 256, 256), 0.4, np.float32)
+    image[:, :, 64:192, 64:192] = np.array([0.85, 0.6, 0.45], np.float32)[:, None, None]
+    image[:, :, 110:150, 64:192] = np.array([0.2, 0.3, 0.7], np.float32)[:, None, None]  # a blue bar before it
+    logits = session_of("occluder_vm", tmp_path).run(None, {"img": image})[0][0, 0]
+    assert (logits[72:100, 72:184] > 0).mean() > 0.98
+    assert (logits[118:142, 72:184] > 0).mean() < 0.05
+    assert (logits[:48] > 0).mean() < 0.02
+
+
+def test_visomaster_s_xseg_keeps_the_middle_too(tmp_path: Path) -> None:
+    mask = session_of("xseg_vm", tmp_path).run(None, {"in_face:0": picture(256, 256)[None]})[0]
+    assert mask.shape == (1, 1, 256, 256)
+    assert mask[..., 96:160, 96:160].mean() > 0.8
+    assert mask[..., :16, :16].mean() < 0.3
+
+
 def test_xseg_keeps_the_middle_of_every_crop_of_a_batch(tmp_path: Path) -> None:
     session = session_of("xseg", tmp_path)
     crops = np.stack([picture(256, 256).transpose(1, 2, 0), np.full((256, 256, 3), 0.5, np.float32)])
@@ -86,9 +152,18 @@ def test_bisenet_takes_the_colour_of_skin_for_skin(name: str, tmp_path: Path) ->
     classes = session_of(name, tmp_path).run(None, {"input": fed[None]})[0][0].argmax(axis=0)
     assert (classes[160:352, 160:352] == 1).mean() > 0.95
     assert (classes[:64] == 0).mean() > 0.95
+    image[:, 200:312, 200:312] = np.array([0.75, 0.4, 0.4], np.float32)[:, None, None]
+    image[:, :120] = 0.08
+    fed = ((image - mean[:, None, None]) / deviation[:, None, None]).astype(np.float32)
+    classes = session_of(name, tmp_path).run(None, {"input": fed[None]})[0][0].argmax(axis=0)
+    assert (classes[224:288, 224:288] == 12).mean() > 0.95, "redder than skin: a lip"
+    assert (classes[:88] == 17).mean() > 0.95, "dark: hair"
 
 
-@pytest.mark.parametrize(("name", "scale"), [("real_esrgan_x4", 4), ("real_esrgan_x2", 2)])
+@pytest.mark.parametrize(
+    ("name", "scale"),
+    [("real_esrgan_x4", 4), ("real_esrgan_x2", 2), ("real_esrgan_general_x4v3", 4), ("span_kendata_x4", 4)],
+)
 def test_upscalers_enlarge_any_size(name: str, scale: int, tmp_path: Path) -> None:
     session = session_of(name, tmp_path)
     for height, width in ((48, 32), (18, 42)):

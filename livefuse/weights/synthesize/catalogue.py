@@ -142,7 +142,7 @@ def build(name: str, *, precision: Precision | None = None, seed: int = 0, tiny:
         graph.metadata["livefuse.stand_in"] = chosen.differs
     if tiny:
         graph.metadata["livefuse.tiny"] = (
-            f"channels divided by {_SHRINK}: same contract and structure, fewer parameters"
+            f"channels divided by {_SHRINK}, and some repeated blocks left out: same contract, fewer parameters"
         )
     module = importlib.import_module(f"livefuse.weights.synthesize.{chosen.module}")
     getattr(module, chosen.function)(graph)

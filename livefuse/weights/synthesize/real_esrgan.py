@@ -11,13 +11,12 @@ from livefuse.weights.onnx.fill import Array, Fill, constant, he, silenced
 from livefuse.weights.synthesize.picture import COLOURS, UNCHANGED, carrying, showing
 
 _WIDTH, _GROWTH, _BLOCKS = 64, 32, 23
+_BLOCKS_SHRUNK = 4
 _SLOPE = 0.2
 _NOMINAL = 128
 """The height and width for which multiply-adds are counted."""
 _SHARP = carrying(average=False)
 _UNMOVED = silenced(he(0.5), COLOURS)
-_WEAKENED = silenced(he(0.5 / 1.2**_BLOCKS), COLOURS)
-"""Every block adds a fifth of its own input to it: that much they have grown in the end."""
 
 
 def real_esrgan_x4(g: Graph) -> None:
@@ -39,10 +38,12 @@ def _enlarging(g: Graph, scale: int) -> None:
         # are drawn, one order is as good as the other.
         x, fill = g.op("SpaceToDepth", [x], shape, blocksize=2), _mean_of_corners
     x = _conv(g, x, fill)
-    deep = x
-    for _ in range(_BLOCKS):
+    deep, blocks = x, _BLOCKS if g.shrink == 1 else _BLOCKS_SHRUNK
+    for _ in range(blocks):
         deep = _rrdb(g, deep)
-    x = nn.add(g, x, nn.conv(g, deep, x.shape[1], fill=_WEAKENED, shift=UNCHANGED))
+    # Every block adds a fifth of its own input to it: that much they have grown in the end.
+    weakened = silenced(he(0.5 / 1.2**blocks), COLOURS)
+    x = nn.add(g, x, nn.conv(g, deep, x.shape[1], fill=weakened, shift=UNCHANGED))
     for _ in range(2):
         x = nn.leaky(g, _conv(g, nn.resize(g, x, mode="nearest"), carrying()), _SLOPE)
     x = nn.leaky(g, _conv(g, x, _SHARP), _SLOPE)
