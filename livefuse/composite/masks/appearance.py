@@ -109,11 +109,11 @@ class Appearance:
         basis = np.concatenate((*moved, coarse), axis=1)
         old, old_tint = self._light
         target = difference[some].reshape(-1, 3) - np.concatenate((basis @ old[:, None], linear @ old_tint), axis=1)
-        precise, weights = 1 / variance[some].reshape(-1, 3), say[some].ravel()
+        precise, weights = np.float32(1) / variance[some].reshape(-1, 3), say[some].ravel()
         bright, tint = np.zeros((12, 1), np.float32), np.zeros((3, 2), np.float32)
         for half in _STEPS:
             left = target - np.concatenate((basis @ bright, linear @ tint), axis=1)
-            robust = weights / (1 + (left * left * precise) @ _ONES * np.float32(1 / half)) ** 2
+            robust: F32 = weights / (1 + (left * left * precise) @ _ONES * np.float32(1 / half)) ** 2
             bright = _solved(basis, robust * precise[:, 0], _STIFF, target[:, :1])
             tint = _solved(linear, robust * precise[:, 1], _STIFF_TINT, target[:, 1:])
         bright, tint = bright[:, 0] + old, tint + old_tint

@@ -15,7 +15,7 @@ import numpy as np
 from livefuse.composite.masks.appearance import FLOOR, SHIFTED_CELLS2, Appearance, Difference, features, slopes
 from livefuse.composite.masks.base import Visible
 from livefuse.composite.masks.estimate_edges import on_crop
-from livefuse.composite.masks.estimate_hole import find_hole, smoothed, still_parts, widened
+from livefuse.composite.masks.estimate_hole import GROW, find_hole, smoothed, still_parts, widened
 from livefuse.composite.masks.estimate_space import Bools, Space, place, sample, space
 from livefuse.device.base import Lane, Picture
 from livefuse.errors import DegenerateFace
@@ -25,7 +25,7 @@ _FORGET_NS = 1_000_000_000
 _LONGEST_STEP_S, _SHORTEST_STEP_S = 0.1, 0.001
 _LEARN_FRAMES = 9
 _NEW_SAY = 0.65  # of this frame's evidence against the frames before
-_CUT = 0.7  # of the face: nothing covers so much of it from one frame to the next
+_CUT = 0.4  # of the face: no hand covers so much of it from one frame to the next
 _STILL, _MOVES = 0.3, 6.0
 _LEAVING, _PEAK_S = 0.6, 5.0  # of the most that was hidden lately: below it the thing in front is on its way out
 _LEFT_AGES = 10.0  # how much faster the model ages where nothing moves, once the thing in front is on its way out
@@ -54,13 +54,13 @@ class _Track:
         model = self.model
         difference = model.compare(seen, widened(self.hole, 1))
         now = smoothed(difference.deviation, model.space)
-        self.evidence = np.float32(_NEW_SAY) * now + np.float32(1 - _NEW_SAY) * self.evidence
-        before, learning = self.hole, model.frames < _LEARN_FRAMES
-        hole = np.zeros_like(before) if learning else find_hole(self.evidence, before, model.space)
-        if _share(hole, model.space) - _share(before, model.space) > _CUT:
+        if _share((now > GROW) & ~self.hole, model.space) > _CUT:
             fresh = _Track.begin(model.space, seen, t_ns)
             self.model, self.hole, self.evidence, self.past = fresh.model, fresh.hole, fresh.evidence, []
             return
+        self.evidence = np.float32(_NEW_SAY) * now + np.float32(1 - _NEW_SAY) * self.evidence
+        before, learning = self.hole, model.frames < _LEARN_FRAMES
+        hole = np.zeros_like(before) if learning else find_hole(self.evidence, before, model.space)
         doubt_s = self._doubt(difference, hole, dt_s)
         model.learn(difference, widened(hole, 2 if hole.any() else 1), doubt_s, dt_s)
         self.hole = hole

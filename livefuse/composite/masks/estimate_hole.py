@@ -13,8 +13,9 @@ from livefuse.frame import F32, U8
 
 _CAP = 25.0
 _BLUR_CELLS = 0.9 / 64
-_GROW, _SEED = 2.6, 6.0  # mean squared deviation of a cell that may belong to a hole, and of one that says there is one
-_STAY = 0.8  # of `_GROW`, where there was a hole
+GROW = 2.6  # mean squared deviation of a cell that may belong to a hole
+_SEED = 6.0  # and of one that says there is one
+_STAY = 0.8  # of `GROW`, where there was a hole
 _LEAST_SEEDS, _LEAST_SEEDS_STAYING = 0.012, 0.004  # of the face's area
 _SURE_UNITS = 0.09  # inside the outline: nearer to it hair and background come and go
 _CLOSE_UNITS = 0.32
@@ -26,14 +27,15 @@ def smoothed(deviation: F32, space: Space) -> F32:
     """Mean deviation around each cell; the face's uncertain border has no say. Shapes: (gh, gw)."""
     sigma = _BLUR_CELLS * space.shape[0]
     weight = cv2.GaussianBlur(space.core, (0, 0), sigma)
-    return cv2.GaussianBlur(np.minimum(deviation, _CAP) * space.core, (0, 0), sigma) / np.maximum(weight, 0.3)
+    mean = cv2.GaussianBlur(np.minimum(deviation, _CAP) * space.core, (0, 0), sigma)
+    return np.asarray(mean / np.maximum(weight, 0.3), np.float32)
 
 
 def find_hole(evidence: F32, before: Bools, space: Space) -> Bools:
     """The cells that something hides. Shapes: (gh, gw) each; `before` is the hole of the frame before."""
     sure = space.depth > _SURE_UNITS
     face_cells = float(np.count_nonzero(space.inside > 0.5))
-    grown = (evidence > np.where(before, _STAY * _GROW, _GROW)) & sure
+    grown = (evidence > np.where(before, _STAY * GROW, GROW)) & sure
     candidates = cv2.morphologyEx(grown.astype(np.uint8), cv2.MORPH_CLOSE, _disc(3))
     count, label = cv2.connectedComponents(candidates, connectivity=8)
     flat = label.ravel()

@@ -83,10 +83,10 @@ def space(grid_px: int) -> Space:
     controls = _mean_controls()
     in_cells = (_MEAN_FACE - (0, _TOP)) / cell + (gw / 2 - 0.5, -0.5)
     contour = (mask.contour_of(controls) - (0, _TOP)) / cell + (gw / 2 - 0.5, -0.5)
-    inside = mask.inside(contour.astype(np.float32), (gh, gw)).astype(np.float32) / 255
+    inside = mask.inside(contour.astype(np.float32), (gh, gw)).astype(np.float32) / np.float32(255)
     x, y = (xs.ravel() + 0.5) / gw * 2 - 1, (ys.ravel() + 0.5) / gh * 2 - 1
-    smooth = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(gh, gw, 6)
-    depth = cv2.distanceTransform((inside > 0.5).astype(np.uint8), cv2.DIST_L2, 5) * np.float32(cell)
+    smooth = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(gh, gw, 6).astype(np.float32)
+    depth = np.asarray(cv2.distanceTransform((inside > 0.5).astype(np.uint8), cv2.DIST_L2, 5) * cell, np.float32)
     return Space(
         (gh, gw),
         cell,
@@ -117,7 +117,8 @@ def sample(placed: Placed, image: U8) -> U8:
         whole = image[: h // step * step, : w // step * step]
         image = cv2.resize(whole, (w // step, h // step), interpolation=cv2.INTER_AREA)
     places = (placed.places + np.float32(0.5)) / np.float32(step) - np.float32(0.5)
-    return cv2.remap(image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    sampled = cv2.remap(image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(sampled, np.uint8)
 
 
 def cells_of(space: Space, placed: Placed, points: F32) -> F32:
@@ -156,7 +157,7 @@ def _operator(centres: F32, at: F32) -> F32:
     """(m, n): the values at `at` (m, 2) of the smoothing spline through values at `centres` (n, 2)."""
     n = len(centres)
     spline = warp.Spline(topology.stiffness())
-    unit_values = np.eye(n)
+    unit_values = np.eye(n, dtype=np.float32)
     columns = [spline.fit(centres, unit_values[:, i : i + 2], _LOOSENESS) for i in range(0, n - 1, 2)]
     columns.append(spline.fit(centres, unit_values[:, [n - 1, n - 1]], _LOOSENESS)[:, :1])
     return warp.evaluate(np.concatenate(columns, axis=1), centres, at)
@@ -169,4 +170,4 @@ def _mobile(landmarks: npt.NDArray[np.floating], shape: tuple[int, int], cell: f
         cv2.fillConvexPoly(canvas, cv2.convexHull(np.round(landmarks[part]).astype(np.int32)), 255)
     size = 2 * max(1, round(_REACH_UNITS / cell)) + 1
     canvas = cv2.dilate(canvas, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
-    return cv2.GaussianBlur(canvas, (3, 3), 0).astype(np.float32) / 255
+    return np.asarray(cv2.GaussianBlur(canvas, (3, 3), 0), np.float32) / np.float32(255)
