@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models; see `livefuse models list`.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
+_SMALL_KINDS = ("detector", "landmarker", "recogniser", "converter", "matte")
 _UNVERIFIED = "its recipe has no sha256; recorded"
 OWN = "add your own"
 _COLOURS = {
@@ -44,7 +45,10 @@ def models_list(as_json: AsJson = False) -> None:
 def models_pull(
     names: Names = None,
     all_: Annotated[
-        bool, typer.Option("--all", help="Every model that is free for any use, but no swappers: they are large.")
+        bool,
+        typer.Option(
+            "--all", help="Every model that finds and knows faces and is free for any use; others are large: name them."
+        ),
     ] = False,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept a non-commercial licence, once for this machine.")
@@ -53,7 +57,7 @@ def models_pull(
     """Fetch models, mirrors first; what broke off resumes. Prints the path of each."""
     store = open_store()
     if all_:
-        small = [recipe for recipe in store.recipes.values() if recipe.fetchable and recipe.kind != "swapper"]
+        small = [recipe for recipe in store.recipes.values() if recipe.fetchable and recipe.kind in _SMALL_KINDS]
         names = [recipe.name for recipe in small if accept_licence or not recipe.non_commercial]
     if not names:
         raise BadValue("no model named", hint="`livefuse models pull yunet_n openseeface_lm0`, or --all")

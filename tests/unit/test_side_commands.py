@@ -104,7 +104,13 @@ def test_models_pull_all_is_what_is_served_and_free_for_any_use(
     wanted = [path for path in builtin.glob("*.toml") if (shared / "models" / read_recipe(path).file).is_file()]
     some = tmp_path / "some"
     some.mkdir()
-    for path in (*wanted, builtin / "dfm.toml", builtin / "w600k_r50.toml", builtin / "ghost_1_256.toml"):
+    for path in (
+        *wanted,
+        builtin / "dfm.toml",
+        builtin / "w600k_r50.toml",
+        builtin / "ghost_1_256.toml",
+        builtin / "xseg_1.toml",
+    ):
         (some / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr("livefuse.weights.recipe.builtin_folder", lambda: some)
     result = livefuse("pull", "--all")
