@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _IDENTITY = "synthetic:7"
 _COLUMNS = (
-    "VARIANT", "IDENTITY", "OWN", "LANDMARKS %", "MOUTH", "EYES", "FLICKER", "PULSE", "EDGE", "SEAM", "(ORIGINAL)", "SHARP",
+    "VARIANT", "IDENTITY", "(ORIGINAL)", "OWN", "LANDMARKS %", "MOUTH", "EYES", "FLICKER", "PULSE", "EDGE", "SEAM", "(ORIGINAL)", "SHARP",
     "HAND", "OUTSIDE", "SWAPPED %", "MS", "P95",
 )  # fmt: skip
 
@@ -113,6 +113,7 @@ def _cells(result: Result) -> Sequence[str]:
     return [
         result.variant.name,
         _shown(f.identity, ".3f"),
+        _shown(f.identity_original, ".3f"),
         _shown(f.own, ".3f"),
         _shown(f.landmark_error_percent, ".2f"),
         _motion(f.mouth_correlation, f.mouth_difference),

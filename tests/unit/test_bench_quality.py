@@ -129,6 +129,8 @@ def test_identity_is_the_likeness_to_who_is_put_on(picture: U8) -> None:
     other = watched(still_clip(picture), change, identity=green).figures
     assert other.identity == pytest.approx(0, abs=1e-6)
     assert other.own < 0.9
+    own = FixedJudges().embed(picture, LANDMARKS[:5])
+    assert other.identity_original == pytest.approx(float(own[1] / np.linalg.norm(own)), abs=1e-6)
 
 
 def hand_truth() -> SyntheticTruth:

@@ -225,6 +225,8 @@ def test_correlation_over_what_is_known() -> None:
     assert metrics.correlation([0.3, 0.3, 0.3, 0.3, 0.3], target) == 0  # the swapped mouth stays shut
     assert np.isnan(metrics.correlation(target, [0.1, 0.1, 0.101, 0.1, 0.1]))  # nothing to follow
     assert np.isnan(metrics.correlation([0.1, 0.2], [0.1, 0.9]))
+    pursed = 0.05 + 0.006 * np.sin(np.arange(60))  # lips that hardly part, ten times the landmarks' noise
+    assert metrics.correlation(0.1 - pursed, pursed) == pytest.approx(-1)  # a swap that does the opposite is told
 
 
 def test_likeness_is_a_cosine_of_any_length() -> None:

@@ -19,6 +19,7 @@ class FrameFigures:
 
     swapped: bool
     identity: float = math.nan
+    identity_before: float = math.nan
     own: float = math.nan
     landmark_error: float = math.nan
     mouth: tuple[float, float] = (math.nan, math.nan)
@@ -54,6 +55,7 @@ class Figures:
     """Frames with a face."""
     swapped: float = field(metadata={"unit": "share of the frames with a face"})
     identity: float = field(metadata={"unit": "cosine to the identity's face"})
+    identity_original: float = field(metadata={"unit": "cosine of the face that is not swapped to the identity's"})
     own: float = field(metadata={"unit": "cosine to the target's own face"})
     landmark_error_percent: float = field(metadata={"unit": "% of the distance of the eyes' outer corners"})
     mouth_correlation: float
@@ -96,6 +98,7 @@ def summed_up(frames: list[FrameFigures], times_ms: list[float], outside: Outsid
         faces=len(frames),
         swapped=metrics.mean([f.swapped for f in frames]),
         identity=metrics.mean([f.identity for f in frames]),
+        identity_original=metrics.mean([f.identity_before for f in frames]),
         own=metrics.mean([f.own for f in frames]),
         landmark_error_percent=metrics.mean([f.landmark_error for f in frames]),
         mouth_correlation=metrics.correlation(*mouth.T),

@@ -102,6 +102,7 @@ class Measure:
         figures.own = metrics.likeness(embedding, target.embedding)
         if self._identity is not None:
             figures.identity = metrics.likeness(embedding, self._identity)
+            figures.identity_before = metrics.likeness(target.embedding, self._identity)
 
     def _expression(self, figures: FrameFigures, target: Target, swapped: U8) -> None:
         found = self._judges.place(swapped, five_points(target.landmarks), target.framing)
