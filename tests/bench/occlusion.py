@@ -31,7 +31,7 @@ from livefuse.composite.masks.make import make_masks
 from livefuse.config import Config, make_config
 from livefuse.device.base import Lane
 from livefuse.engines import Engines
-from livefuse.errors import LivefuseError, ModelMissing
+from livefuse.errors import DownloadFailed, LivefuseError, ModelMissing
 from livefuse.frame import U8, Crop, HostFrame
 from livefuse.paths import Paths
 from livefuse.source.synthetic.source import SyntheticSource
@@ -126,7 +126,7 @@ def ensured(name: str, args: argparse.Namespace) -> str:
     stages = build_stages(config, MonotonicClock(), list)
     try:
         make_masks(config, Engines(config), stages.pipeline.backend)
-    except ModelMissing:
+    except (ModelMissing, DownloadFailed):
         install(Paths.default(), name, tiny=False)
         return "random weights"
     except LivefuseError as error:

@@ -27,7 +27,7 @@ _FOLLOW_S, _SPREAD_S = 0.27, 0.65
 _FADE_S = 0.17  # in which the doubt of a hidden second goes once the cell is seen again
 _LONGEST_S = 5.0  # that a cell is taken to be hidden
 _OUTLIER = 3.0  # spreads
-_STEPS = (12.0, 6.0, 3.0)  # of the robust fit: squared deviation at which a cell loses half its say, and more
+_STEPS = (10.0, 3.5)  # of the robust fit: squared deviation at which a cell loses half its say, and more
 _LIGHT_KEPT = 0.9
 _FIT_ROWS = 21  # of the grid: so few unknowns need no more
 # What holds the fit back, against cells that count 1 / variance each: shift (x, y by 1, x, y), light (degree two), tint.

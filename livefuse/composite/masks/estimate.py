@@ -29,6 +29,7 @@ _CUT = 0.4  # of the face: no hand covers so much of it from one frame to the ne
 _STILL, _MOVES = 0.3, 6.0
 _LEAVING, _PEAK_S = 0.6, 5.0  # of the most that was hidden lately: below it the thing in front is on its way out
 _LEFT_AGES = 10.0  # how much faster the model ages where nothing moves, once the thing in front is on its way out
+_MOST, _WRONG_AGES = 0.6, 3.0  # and where nothing moves over so much of the face: the model may be of something else
 _MOTION_FRAMES = 3
 
 
@@ -70,10 +71,11 @@ class _Track:
         motion = self._motion(difference)
         share = _share(hole, self.model.space)
         self.peak = max(share, self.peak * (1 - dt_s / _PEAK_S))
-        if share == 0 or share > _LEAVING * self.peak:
-            return np.full(hole.shape, dt_s, np.float32)
+        leaving, ages = share <= _LEAVING * self.peak, np.float32(dt_s)
+        if share == 0 or not (leaving or share > _MOST):
+            return np.full(hole.shape, ages, np.float32)
         still = still_parts(hole, (motion > _MOVES).astype(np.float32), _STILL)
-        return np.where(still, np.float32(dt_s * _LEFT_AGES), np.float32(dt_s))
+        return np.where(still, ages * np.float32(_LEFT_AGES if leaving else _WRONG_AGES), ages)
 
     def _motion(self, difference: Difference) -> F32:
         """How much more than noise the face's space has changed since a few frames ago, (gh, gw)."""
