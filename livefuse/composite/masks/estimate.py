@@ -29,7 +29,7 @@ _CUT = 0.4  # of the face: no hand covers so much of it from one frame to the ne
 _STILL, _MOVES = 0.3, 6.0
 _LEAVING, _PEAK_S = 0.6, 5.0  # of the most that was hidden lately: below it the thing in front is on its way out
 _LEFT_AGES = 10.0  # how much faster the model ages where nothing moves, once the thing in front is on its way out
-_MOST, _WRONG_AGES = 0.6, 3.0  # and where nothing moves over so much of the face: the model may be of something else
+_MOST, _WRONG_AGES = 0.4, 3.0  # and where nothing moves over so much of the face: the model may be of something else
 _MOTION_FRAMES = 3
 
 
