@@ -6,9 +6,9 @@
 The stage of masks as a session has it, behind the real detector and landmarker (LIVEFUSE_SHARED), or with `--known` on the
 truth's landmarks. IoU, recall and precision are of the hole (less than half visible) within the face's swapped area, on
 frames where the synthetic hand truly covers over 3 % of it; "after" is what is still open once the hand has gone. Frames
-without a hand give the false holes: the mean share of the face, and the frames with more than 1 % of it. Times are of the
-thread's own CPU, per frame, from `begin` until the mask is applied. Networks that are not in the store are synthesized:
-what they find is noise, what they cost is not.
+without a hand give the false holes: the mean share of the face, and the frames with more than 1 % of it. Times are CPU
+of the pipeline's thread, per face, from `begin` until the mask is applied; networks run on other threads and are not in
+them. Networks that are not in the store are synthesized: what they find is noise.
 """
 
 from __future__ import annotations
