@@ -20,7 +20,7 @@ from livefuse.weights.convert.calibrate import Material, material
 from livefuse.weights.convert.feeds import feeds_of
 from livefuse.weights.convert.half import to_half
 from livefuse.weights.convert.judge import THRESHOLDS, Judgement, Precision, judged, measure_of, shown_value
-from livefuse.weights.convert.prepare import need_onnx, prepared, types_of
+from livefuse.weights.convert.prepare import need_onnx, prepared, take_emap, types_of
 from livefuse.weights.convert.quantise import OPSET, PLANS, write_int8
 from livefuse.weights.onnx.model import read_model, write_chunks, write_model
 from livefuse.weights.part import sha256_of
@@ -172,11 +172,12 @@ def _written(
         yield out, f"{halved.half} nodes in half precision, {halved.single} kept in float32, {halved.casts} casts"
         return
     simple = prepared(source, folder, opset=OPSET)
+    emap = take_emap(simple)
     calibration: list[Feeds] = feeds_of(recipe, before, seen.calibration, most=MOST_CROPS)
     for plan in PLANS:
         kept = write_int8(
-            simple, out, calibration, plan, calibration=wish.calibration, activations=wish.activations
-        )  # fmt: skip
+            simple, out, calibration, plan, calibration=wish.calibration, activations=wish.activations, emap=emap
+        )
         types_of(read_model(out))
         yield out, plan.in_words() + (f" ({kept} of them)" if kept else "")
 

@@ -58,9 +58,15 @@ def prepared(source: Path, folder: Path, *, opset: int = 0) -> Path:
     return simple
 
 
-def emap_of_file(path: Path) -> Message | None:
-    """The identity's matrix, which lies outside the graph; None for models without."""
-    return _emap(read_model(path))
+def take_emap(path: Path) -> Message | None:
+    """The identity's matrix, out of the file: sessions warn of what no node uses. None for models without."""
+    model = read_model(path)
+    emap = _emap(model)
+    if emap is not None:
+        weights = model.proto.graph.initializer
+        _remove(weights, (i for i, weight in enumerate(weights) if weight.name == emap.name))
+        write_model(model, path)
+    return emap
 
 
 def keep_emap(model: Model, emap: Message | None) -> None:

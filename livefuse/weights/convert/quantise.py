@@ -13,7 +13,7 @@ from pathlib import Path
 
 from livefuse.runtime.base import Feeds
 from livefuse.runtime.offline import MATRIX_OPERATORS, Activations, Calibration, quantise
-from livefuse.weights.convert.prepare import emap_of_file, keep_emap
+from livefuse.weights.convert.prepare import keep_emap
 from livefuse.weights.onnx.model import read_model, write_model
 from livefuse.weights.onnx.schema import Message
 
@@ -41,15 +41,24 @@ PLANS = (Plan(), Plan(1, 1), Plan(1, 2), Plan(2, 4))
 
 
 def write_int8(
-    simple: Path, out: Path, feeds: Iterable[Feeds], plan: Plan, *, calibration: Calibration, activations: Activations
+    simple: Path,
+    out: Path,
+    feeds: Iterable[Feeds],
+    plan: Plan,
+    *,
+    calibration: Calibration,
+    activations: Activations,
+    emap: Message | None = None,
 ) -> int:
-    """Quantise a prepared file; how many matrix operators stay in float32. Raises: EngineFailed, StoreUnwritable."""
+    """Quantise a prepared file; how many matrix operators stay in float32. `emap` is put in as the last weight.
+
+    Raises: EngineFailed, StoreUnwritable.
+    """
     model = read_model(simple)
     nodes = list(model.proto.graph.node)
     results = {info.name for info in model.proto.graph.output}
     excluded = near_the_ends(nodes, results, plan)
     del model
-    emap = emap_of_file(simple)
     quantise(simple, out, feeds, calibration=calibration, activations=activations, excluded=excluded)
     if emap is not None:
         model = read_model(out)
