@@ -126,7 +126,7 @@ class Session(Changes):
         self._source = source
         info = source.info
         stream = StreamInfo(info.width, info.height, info.fps, info.format, info.colour)
-        sinks = self._given_sinks or [open_sink(url, config.output) for url in config.sinks]
+        sinks = self._given_sinks or [open_sink(url, config.output, config.runtime) for url in config.sinks]
         names = _unique([sink.name for sink in sinks])
         self._stats = Stats(names[0])
         marks = Marks(self._stats, stream, config, self.clock)

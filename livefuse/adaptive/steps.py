@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from livefuse.adaptive.rungs import Cadenced, Rung, attribute, cadence
-from livefuse.composite.masks.estimate import OcclusionEstimate
-from livefuse.composite.masks.soft import ESTIMATE_GRID_PX
 from livefuse.composite.masks.stage import Masks
 from livefuse.config import Config
 from livefuse.detect.network import NetworkDetector
@@ -16,8 +14,7 @@ from livefuse.stages import Stages
 from livefuse.swap.base import Look
 
 _OFTENER = (2, 4)
-_DETECTOR_PX, _COARSER_PX = (224,), (48, 32)
-"""Measured: YuNet finds a face of a tenth of the picture at 224 px, and a mask of 32 px still shows fingers."""
+_DETECTOR_PX = (224,)
 
 
 def steps(config: Config, stages: Stages, look: Look, wear: Callable[[Look], None]) -> dict[Kind, Sequence[Rung]]:
@@ -38,11 +35,8 @@ def _masks(config: Config, look: Look) -> list[Rung]:
     if not isinstance(masks, Masks):
         return []
     rungs = cadence("mask", "masks", masks, config.mask.every, _OFTENER) if masks.has_networks else []
-    if isinstance(masks.estimate, OcclusionEstimate):
-        usual = ESTIMATE_GRID_PX
-        for grid_px in (px for px in _COARSER_PX if px < ESTIMATE_GRID_PX):
-            rungs.append(attribute("mask", f"mask {grid_px} px", masks.estimate, "grid_px", grid_px, usual))
-            usual = grid_px
+    if masks.estimate is not None:
+        rungs += [attribute("mask", "hands 1/2", masks, "estimate_every", 2, 1)]
     return rungs
 
 

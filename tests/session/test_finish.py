@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 import livefuse
+from livefuse.adaptive.rungs import Rung, ladder
+from livefuse.adaptive.steps import steps
+from livefuse.clock import MonotonicClock
 from livefuse.config import ColourConfig, EnhanceConfig, MaskConfig
 from livefuse.device.base import Lane
 from livefuse.device.cpu import CpuBackend
@@ -17,6 +20,8 @@ from livefuse.frame import U8, HostFrame
 from livefuse.paths import Paths
 from livefuse.session import Session
 from livefuse.source.synthetic.source import SyntheticSource
+from livefuse.stages import build_stages
+from livefuse.swap.base import Look
 from tests.fakes import FakeSink
 from tests.synthetic_models import install
 
@@ -139,3 +144,33 @@ def test_a_running_session_takes_other_masks_colours_and_enhancers() -> None:
     record = session.record()
     assert record["frames"]["out"] == 60
     assert record["frames"]["unswapped"] <= 2
+
+
+def rungs_of(config: livefuse.Config) -> list[Rung]:
+    stages = build_stages(config, MonotonicClock(), list)
+    look = stages.look(config)
+    return ladder(config, steps(config, stages, look, lambda _: None))
+
+
+def test_what_a_plain_session_may_lower() -> None:
+    words = [rung.words for rung in rungs_of(configured())]
+    assert words == ["hands 1/2", "detector 1/2", "detector 1/3", "detector 224 px"]
+
+
+def test_what_a_session_with_everything_may_lower_and_its_way_back() -> None:
+    config = configured(**(ALL | {"expression__model": ""}))
+    stages = build_stages(config, MonotonicClock(), list)
+    look = stages.look(config)
+    worn: list[Look] = []
+    rungs = ladder(config, steps(config, stages, look, worn.append))
+    assert [rung.words for rung in rungs] == [
+        "enhancer 1/4", "masks 1/4", "detector 1/2", "boost 1", "enhancer 1/8", "masks 1/8", "detector 1/3", "hands 1/2",
+        "detector 224 px",
+    ]  # fmt: skip
+    for rung in rungs:
+        rung.lower()
+    for rung in reversed(rungs):
+        rung.restore()
+    assert [one.swapper is look.swapper for one in worn] == [False, True]
+    assert look.masks is not None
+    assert (look.masks.every, config.mask.every) == (2, 2)

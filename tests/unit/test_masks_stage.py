@@ -280,3 +280,17 @@ def test_how_much_of_the_swap_is_taken_away_is_said() -> None:
     stage = Masks(Networks(WholeCrop()), Estimate(None), Soft(64, 0.0))
     (crop,) = through(stage, [aligned_crop(256)])
     assert crop.hidden == 0
+
+
+def test_between_its_turns_the_estimates_last_answer_moves_with_the_face() -> None:
+    estimate = Estimate(left_hidden())
+    stage = Masks(Networks(WholeCrop()), estimate, Soft(64, 0.0))
+    stage.estimate_every = 3
+    levels = []
+    for frame in range(7):
+        estimate.mask = left_hidden() if frame < 3 else None
+        (crop,) = through(stage, [aligned_crop(256)], frame)
+        assert crop.mask is not None
+        levels.append(int(crop.mask[128, 60]))
+    # asked on the third and the sixth frame; hidden from the third on, seen to be free again on the sixth
+    assert levels == [255, 255, 0, 0, 0, 255, 255]

@@ -24,9 +24,10 @@ from livefuse.frame import F32, U8, Crop
 
 @dataclass(slots=True)
 class ExactFace:
-    """What the networks last said of one face."""
+    """What networks and estimate last said of one face."""
 
     parts: Parts | None = None
+    estimate: U8 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,9 @@ class Exact:
     def apply(self, lane: Lane, index: int, seen: Seen, face: ExactFace, t_ns: int) -> None:
         crop = seen.crop
         assert crop.weight is not None  # of a crop that FaceFusion's profile finished
-        masks = self._masks(lane, crop, face.parts, seen.estimate)
+        if seen.estimated:
+            face.estimate = seen.estimate
+        masks = self._masks(lane, crop, face.parts, face.estimate)
         if not masks:
             crop.visible = None
             return

@@ -26,12 +26,14 @@ _EQUAL_PX = 1e-3
 class Seen:
     """A crop as the stage saw it before the swap: where its aligned square lies, and what was estimated of it.
 
-    Shapes: to_unit (2, 3), crop px -> px of the aligned square of side 1; estimate (gh, gw) over the crop's extent.
+    Shapes: to_unit (2, 3), crop px -> px of the aligned square of side 1; estimate (gh, gw) over the crop's extent, of this
+    frame where `estimated`; otherwise the last one holds.
     """
 
     crop: Crop
     to_unit: F32
     estimate: U8 | None = None
+    estimated: bool = False
 
 
 class Framing(Protocol):

@@ -28,10 +28,12 @@ _NONE_HIDDEN = 252
 
 @dataclass(slots=True)
 class SoftFace:
-    """What is kept of one face from frame to frame: the networks' masks as one, and the steadied whole."""
+    """What is kept of one face from frame to frame, in its aligned square: the networks' masks as one, the estimate, and the
+    steadied whole."""
 
     steady: Steady
     networks: U8 | None = None
+    estimate: U8 | None = None
 
     def look(self, parts: Parts, grid_px: int) -> None:
         """Take what the networks said anew."""
@@ -69,13 +71,18 @@ class Soft:
 
     def _steadied(self, seen: Seen, face: SoftFace, t_ns: int) -> F32 | None:
         """What networks and estimate say, in the face's aligned square; None where they hide nothing."""
-        mask = face.networks
-        if seen.estimate is not None:
-            there = joined(resized(seen.estimate.shape, seen.crop.image.shape), at_side(seen.to_unit, self.grid_px))
-            estimate = np.asarray(carried(seen.estimate, there, (self.grid_px, self.grid_px)), np.uint8)
-            mask = estimate if mask is None else np.asarray(cv2.min(mask, estimate), np.uint8)
+        if seen.estimated:
+            face.estimate = self._squared(seen)
+        masks = [mask for mask in (face.networks, face.estimate) if mask is not None]
+        mask = np.asarray(cv2.min(*masks), np.uint8) if len(masks) == 2 else next(iter(masks), None)
         steady = face.steady.follow(mask, t_ns)
         return None if steady is None or float(steady.min()) >= _NONE_HIDDEN else steady
+
+    def _squared(self, seen: Seen) -> U8 | None:
+        if seen.estimate is None:
+            return None
+        there = joined(resized(seen.estimate.shape, seen.crop.image.shape), at_side(seen.to_unit, self.grid_px))
+        return np.asarray(carried(seen.estimate, there, (self.grid_px, self.grid_px)), np.uint8)
 
     def _visible(self, lane: Lane, index: int, seen: Seen, steady: F32 | None) -> U8 | None:
         """The whole of it at the crop's size. All is soft, so it is put together small, in half the time at 400 px."""

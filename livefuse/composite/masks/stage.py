@@ -56,15 +56,17 @@ class Masks(Generic[F]):
     """Used by the pipeline's thread.
 
     `every`: networks run on every n-th frame, and on any frame for a face that is new; between, a face's last mask moves
-    along with it. It may be changed between two frames. `estimate` needs no weights and looks at every frame.
+    along with it. `estimate` needs no weights and looks at every frame, or at every `estimate_every`-th. Both may be changed
+    between two frames.
     """
 
     def __init__(self, networks: Networks, estimate: Masker | None, finish: Finish[F], *, every: int = 1) -> None:
-        self.every, self.estimate = every, estimate
+        self.every, self.estimate, self.estimate_every = every, estimate, 1
         self._networks, self._finish = networks, finish
         self._tracks: dict[int, _Track[F]] = {}
         self._begun = _Begun()
         self._since = 0  # frames since the networks looked at all faces
+        self._since_estimate = 0
 
     @property
     def has_networks(self) -> bool:
@@ -81,14 +83,16 @@ class Masks(Generic[F]):
         if self._networks:
             begun.looked_at = [crop for crop, track in zip(faces, tracks, strict=True) if everyone or track.is_new]
             begun.parts = self._networks.begin(lane, picture, begun.looked_at, NETWORK_GRID_PX)
-        if self.estimate is not None:
+        self._since_estimate += 1
+        if self.estimate is not None and self._since_estimate >= self.estimate_every:
+            self._since_estimate = 0
             begun.estimates = self.estimate.begin(lane, picture, faces, t_ns)
 
     def __call__(self, lane: Lane, picture: Picture, crops: Crops, t_ns: int) -> None:
         begun, self._begun = self._begun, _Begun()
         self._look(lane, begun)
         for seen, estimate in zip(begun.faces, begun.estimates(), strict=False):
-            seen.estimate = estimate
+            seen.estimate, seen.estimated = estimate, True
         known = {id(seen.crop): seen for seen in begun.faces}
         for index, crop in enumerate(crops):
             if crop.swapped and crop.mask is not None and id(crop) in known:
