@@ -149,7 +149,7 @@ def test_a_cadence_is_lowered_and_restored() -> None:
 
 
 def governor_with(stage: Stage, **settings: object) -> Governor:
-    governor = Governor(AdaptiveConfig(**settings), PERIOD_NS)  # type: ignore[arg-type]
+    governor = Governor(AdaptiveConfig(**settings), PERIOD_NS)
     governor.govern(cadence("mask", "masks", stage, 2, (2, 4)))
     return governor
 
