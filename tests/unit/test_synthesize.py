@@ -20,7 +20,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16")
 LARGE = {"gpen_bfr_1024", "gpen_bfr_2048"}
 """What they add is one more size of the same layers: they are counted, not run."""
-ONE_OF_EACH = {(made.module, made.function): name for name, made in reversed(ARCHITECTURES.items())}
+ONE_OF_EACH = {(made.module, made.function): name for name, made in reversed(list(ARCHITECTURES.items()))}
 """Recipes that differ in what they learned share an architecture."""
 RUN = [name for name in ARCHITECTURES if name in ONE_OF_EACH.values() and name not in LARGE]
 BOTH = [(name, each) for name in RUN for each in PRECISIONS if each == "fp32" or not ARCHITECTURES[name].only_fp32]
