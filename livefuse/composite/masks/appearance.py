@@ -8,6 +8,7 @@ of the model, by its own gradients); both are fitted robustly, together.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -16,9 +17,8 @@ from livefuse.composite.masks.estimate_space import Bools, Space
 from livefuse.frame import F32, U8
 
 _DARK = 20.0  # of 255: below it colours are noise, and the logarithm flattens out
-FLOOR = np.array(
-    [0.022, 0.012, 0.014], np.float32
-)  # differences that mean nothing: log brightness, red, blue over green
+# Differences that mean nothing: log brightness, red, blue over green.
+FLOOR = np.array([0.022, 0.012, 0.014], np.float32)
 _MOBILE_FLOOR = np.array([0.25, 0.12, 0.12], np.float32)  # the same where lids, lips and teeth come and go
 _SPREADS = 1.5  # how much learned variance excuses
 SHIFTED_CELLS2 = 0.25  # and how much a slope does: squared cells by which landmarks may be off
@@ -33,28 +33,31 @@ _FIT_ROWS = 21  # of the grid: so few unknowns need no more
 # What holds the fit back, against cells that count 1 / variance each: shift (x, y by 1, x, y), light (degree two), tint.
 _STIFF = np.diag(np.array([0.1, 0.5, 0.5, 0.1, 0.5, 0.5, 5, 20, 20, 60, 60, 60], np.float32))
 _STIFF_TINT = np.diag(np.array([20, 80, 80], np.float32))
-_ONES = np.ones(3, np.float32)
-_HIDDEN_SAY = 0.15
+_HIDDEN_SAY, _MOBILE_SAY = 0.15, 0.3
 _WINDOW_CELLS = 7 / 64
 _ALIKE, _TEXTURE = (0.4, 0.85), 0.035
+_LOGS = np.log(np.arange(256, dtype=np.float32) + np.float32(_DARK))[None]
+_MIX = np.array([[0.3, 0.6, 0.1], [1, -1, 0], [0, -1, 1]], np.float32)
+_ACROSS = np.array([-1, -2, 0, 2, 1], np.float32) / 8
+_ALONG = np.array([1, 4, 6, 4, 1], np.float32) / 16
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A frame against the model, (gh, gw, ...): `variance` (3 channels) that is usual, `residual` (3) that neither light
-    nor shift explains, `change` (3) without the light, `deviation`, the squared residual in usual ones, and the frame itself
-    in the model's light, `seen` (3)."""
+    """A frame against the model: `variance` (3, gh, gw) that is usual, `residual` that neither light nor shift explains,
+    `change` without the light, both as `variance`; (gh, gw) `deviation`, the squared residual in usual ones, and
+    `brightness` of the frame in the model's light."""
 
     variance: F32
     residual: F32
     change: F32
     deviation: F32
-    seen: F32
+    brightness: F32
 
 
 @dataclass(slots=True)
 class Appearance:
-    """The model of one face. Shapes: mean, variance (gh, gw, 3); hidden_s (gh, gw), how long a cell was not seen."""
+    """The model of one face. Shapes: mean, variance (3, gh, gw); hidden_s (gh, gw), how long a cell was not seen."""
 
     space: Space
     mean: F32
@@ -62,93 +65,159 @@ class Appearance:
     hidden_s: F32 = field(init=False)
     frames: int = 1
     _light: tuple[F32, F32] = field(init=False)
-    _linear: F32 = field(init=False)
 
     def __post_init__(self) -> None:
         self.variance = np.zeros_like(self.mean)
-        self.hidden_s = np.zeros(self.mean.shape[:2], np.float32)
-        self._light = np.zeros(12, np.float32), np.zeros((3, 2), np.float32)
-        self._linear = np.ascontiguousarray(self.space.smooth[..., :3])
+        self.hidden_s = np.zeros(self.mean.shape[1:], np.float32)
+        self._light = np.zeros(12, np.float32), np.zeros((2, 3), np.float32)
 
     def compare(self, seen: F32, hidden: Bools) -> Difference:
-        """Shapes: seen (gh, gw, 3), `features` of the frame; hidden (gh, gw), what was hidden before."""
+        """Shapes: seen (3, gh, gw), `features` of the frame; hidden (gh, gw), what was hidden before."""
         slope_x, slope_y = slopes(self.mean)
-        slope2 = cv2.blur(slope_x * slope_x + slope_y * slope_y, (3, 3))
-        variance = FLOOR**2 + _SPREADS * self.variance + SHIFTED_CELLS2 * slope2
-        variance += self.space.mobile[..., None] * _MOBILE_FLOOR**2 + self.hidden_s[..., None] * _FORGETS_PER_S
+        variance = self._usual(slope_x, slope_y)
         difference = seen - self.mean
-        say = self.space.core * np.where(hidden, np.float32(_HIDDEN_SAY), np.float32(1)) * (1 - 0.7 * self.space.mobile)
-        light, shift = self._explain(difference, variance, say, slope_x, slope_y)
+        say = np.where(hidden, np.float32(_HIDDEN_SAY) * _fixed(self.space).say, _fixed(self.space).say)
+        light, to_right, down = self._explain(difference, variance, say, slope_x, slope_y)
         change = difference - light
-        residual = change - shift
-        deviation = (residual * residual / variance) @ _ONES
-        deviation *= 1 - _same_structure(self.mean[..., 0], seen[..., 0] - light[..., 0])
-        return Difference(variance, residual, change, deviation, seen - light)
+        slope_x *= to_right
+        slope_y *= down
+        residual = change - slope_x
+        residual -= slope_y
+        squared = residual * residual
+        squared /= variance
+        deviation = squared[0] + squared[1]
+        deviation += squared[2]
+        brightness = seen[0] - light[0]
+        deviation *= 1 - _same_structure(self.mean[0], brightness)
+        return Difference(variance, residual, change, deviation, brightness)
 
-    def learn(self, difference: Difference, hidden: Bools, doubt_s: F32, dt_s: float) -> None:
+    def learn(self, difference: Difference, hidden: Bools, doubt_s: F32 | np.float32, dt_s: float) -> None:
         """Follow what is seen. Shapes: hidden and doubt_s (gh, gw): cells not to learn from, and the seconds by which
         their model ages. What has been hidden for too long is learned: it belongs to the face by now."""
-        limit = _OUTLIER * np.sqrt(difference.variance)
+        limit = np.sqrt(difference.variance)
+        limit *= np.float32(_OUTLIER)
         follow = max(1 / (self.frames + 1), 1 - np.exp(-dt_s / _FOLLOW_S))
         spread = max(1 / (self.frames + 2), 1 - np.exp(-dt_s / _SPREAD_S))
-        seen = ~(hidden & (self.hidden_s < _LONGEST_S))[..., None]
-        self.mean += np.float32(follow) * np.clip(difference.change, -limit, limit) * seen
-        usual = np.clip(difference.residual, -limit, limit)
-        self.variance += np.float32(spread) * ((1 - np.float32(spread)) * usual * usual - self.variance) * seen
+        step, usual = _within(limit, difference.change), _within(limit, difference.residual)
+        step *= np.float32(follow)
+        usual *= usual
+        usual *= np.float32(1 - spread)
+        usual -= self.variance
+        usual *= np.float32(spread)
+        if hidden.any():
+            followed = np.logical_not(hidden & (self.hidden_s < _LONGEST_S)).astype(np.float32)
+            step *= followed
+            usual *= followed
+        self.mean += step
+        self.variance += usual
         fresh = np.maximum(0, self.hidden_s - np.float32(dt_s / _FADE_S))
-        self.hidden_s = np.where(hidden, self.hidden_s + doubt_s, fresh).astype(np.float32)
+        self.hidden_s = np.where(hidden, self.hidden_s + doubt_s, fresh)
         self.frames += 1
 
-    def _explain(self, difference: F32, variance: F32, say: F32, slope_x: F32, slope_y: F32) -> tuple[F32, F32]:
-        """What light, and a shift of the model, make of the difference, each (gh, gw, 3)."""
-        smooth, step = self.space.smooth, max(1, self.space.shape[0] // _FIT_ROWS)
-        some = slice(None, None, step), slice(None, None, step)
-        coarse = smooth[some].reshape(-1, 6)
-        linear = np.ascontiguousarray(coarse[:, :3])
-        moved = [slope[some][..., :1].reshape(-1, 1) * linear for slope in (slope_x, slope_y)]
-        basis = np.concatenate((*moved, coarse), axis=1)
+    def _usual(self, slope_x: F32, slope_y: F32) -> F32:
+        """The variance that means nothing, (3, gh, gw)."""
+        slope2 = slope_x * slope_x
+        slope2 += slope_y * slope_y
+        usual = cv2.blur(_tall(slope2), (3, 3)).reshape(slope2.shape)
+        usual *= np.float32(SHIFTED_CELLS2)
+        usual += np.float32(_SPREADS) * self.variance
+        usual += _fixed(self.space).floor
+        if self.hidden_s.any():
+            usual += self.hidden_s * _FORGETS_PER_S[:, None, None]
+        return np.asarray(usual, np.float32)
+
+    def _explain(self, difference: F32, variance: F32, say: F32, slope_x: F32, slope_y: F32) -> tuple[F32, F32, F32]:
+        """What the light did, (3, gh, gw), and how far the model is off to the right and down, (gh, gw), cells."""
+        step, coarse = max(1, self.space.shape[0] // _FIT_ROWS), _fixed(self.space).coarse
+        some = slice(None), slice(None, None, step), slice(None, None, step)
+        linear = coarse[:3]
+        moved = [slope[some][0].ravel() * linear for slope in (slope_x, slope_y)]
+        basis = np.concatenate((*moved, coarse))
         old, old_tint = self._light
-        target = difference[some].reshape(-1, 3) - np.concatenate((basis @ old[:, None], linear @ old_tint), axis=1)
-        precise, weights = np.float32(1) / variance[some].reshape(-1, 3), say[some].ravel()
-        bright, tint = np.zeros((12, 1), np.float32), np.zeros((3, 2), np.float32)
+        target = difference[some].reshape(3, -1) - np.vstack((old @ basis, old_tint @ linear))
+        precise, weights = np.float32(1) / variance[some].reshape(3, -1), say[some[1:]].ravel()
+        left = target
         for half in _STEPS:
-            left = target - np.concatenate((basis @ bright, linear @ tint), axis=1)
-            robust: F32 = weights / (1 + (left * left * precise) @ _ONES * np.float32(1 / half)) ** 2
-            bright = _solved(basis, robust * precise[:, 0], _STIFF, target[:, :1])
-            tint = _solved(linear, robust * precise[:, 1], _STIFF_TINT, target[:, 1:])
-        bright, tint = bright[:, 0] + old, tint + old_tint
-        self._light = np.where(np.arange(12) < 6, 0, _LIGHT_KEPT * bright).astype(np.float32), tint
-        whole = self._linear
-        light = np.concatenate(((smooth @ bright[6:])[..., None], whole @ tint), axis=-1)
-        to_right, down = np.moveaxis(whole @ bright[:6].reshape(2, 3).T, -1, 0)
-        return light, slope_x * to_right[..., None] + slope_y * down[..., None]
+            far = np.einsum("ij,ij,ij->j", left, left, precise)
+            robust = weights / (1 + far * np.float32(1 / half)) ** 2
+            bright = _solved(basis, robust * precise[0], _STIFF, target[:1])
+            tint = _solved(linear, robust * precise[1], _STIFF_TINT, target[1:])
+            left = target - np.concatenate((bright @ basis, tint @ linear))
+        whole, tint = bright[0] + old, tint + old_tint
+        self._light = np.where(np.arange(12) < 6, 0, _LIGHT_KEPT * whole).astype(np.float32), tint
+        parts = np.zeros((5, 6), np.float32)
+        parts[0], parts[1:3, :3], parts[3:, :3] = whole[6:], tint, whole[:6].reshape(2, 3)
+        fields = (parts @ self.space.smooth.reshape(6, -1)).reshape(5, *self.space.shape)
+        return fields[:3], fields[3], fields[4]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    """What of a comparison is the same for all faces. Shapes: floor (3, gh, gw), variance; say (gh, gw), 0..1; coarse
+    (6, n), `Space.smooth` at every so manieth cell."""
+
+    floor: F32
+    say: F32
+    coarse: F32
+
+
+@lru_cache(maxsize=4)
+def _fixed(space: Space) -> _Fixed:
+    step = max(1, space.shape[0] // _FIT_ROWS)
+    floor = (FLOOR**2)[:, None, None] + space.mobile * (_MOBILE_FLOOR**2)[:, None, None]
+    coarse = np.ascontiguousarray(space.smooth[:, ::step, ::step]).reshape(6, -1)
+    return _Fixed(floor, space.core * (1 - np.float32(1 - _MOBILE_SAY) * space.mobile), coarse)
 
 
 def features(image: U8) -> F32:
-    """Log brightness and the logarithms of red and of blue over green: light only adds to them. Shapes: as the image."""
-    logs = cv2.log(image.astype(np.float32) + np.float32(_DARK))
-    red, green, blue = logs[..., 0], logs[..., 1], logs[..., 2]
-    return np.dstack((0.3 * red + 0.6 * green + 0.1 * blue, red - green, blue - green)).astype(np.float32)
+    """Log brightness and the logarithms of red and of blue over green: light only adds to them. Shapes: (h, w, 3) ->
+    (3, h, w)."""
+    logs = cv2.LUT(image, _LOGS)
+    return np.asarray((_MIX @ logs.reshape(-1, 3).T).reshape(3, *image.shape[:2]), np.float32)
 
 
-def slopes(values: F32) -> tuple[F32, F32]:
-    """Change per cell to the right and down. Shapes: (gh, gw, n) each."""
-    calm = cv2.GaussianBlur(values, (3, 3), 0)
-    return cv2.Sobel(calm, -1, 1, 0, scale=1 / 8), cv2.Sobel(calm, -1, 0, 1, scale=1 / 8)
+def slopes(planes: F32) -> tuple[F32, F32]:
+    """Change per cell to the right and down, of what is first made a little smoother. Shapes: (n, gh, gw) each."""
+    tall = _tall(planes)
+    to_right = cv2.sepFilter2D(tall, -1, _ACROSS, _ALONG).reshape(planes.shape)
+    return to_right, cv2.sepFilter2D(tall, -1, _ALONG, _ACROSS).reshape(planes.shape)
+
+
+def _tall(planes: F32) -> F32:
+    """Planes under one another, for one filter over all: what it mixes lies at the grid's border, outside the face."""
+    return planes.reshape(-1, planes.shape[-1])
+
+
+def _within(limit: F32, values: F32) -> F32:
+    held = np.minimum(values, limit)
+    return np.maximum(held, -limit, out=held)
 
 
 def _solved(basis: F32, weights: F32, stiff: F32, target: F32) -> F32:
-    weighted = basis * weights[:, None]
-    return np.asarray(np.linalg.solve(weighted.T @ basis + stiff, weighted.T @ target), np.float32)
+    """The weighted least-squares fit of each row of `target` (k, n) by the rows of `basis` (m, n), (k, m)."""
+    weighted = basis * weights
+    return np.asarray(np.linalg.solve(weighted @ basis.T + stiff, weighted @ target.T).T, np.float32)
 
 
 def _same_structure(model: F32, seen: F32) -> F32:
     """How surely the same features are seen: local correlation, where the model has features. 0..1, (gh, gw)."""
     size = max(3, round(_WINDOW_CELLS * model.shape[0]) | 1)
-    a, b, aa, bb = cv2.split(cv2.blur(cv2.merge((model, seen, model * model, seen * seen)), (size, size)))
-    ab = cv2.blur(model * seen, (size, size))
-    variance = np.maximum(aa - a * a, 0)
-    alike = (ab - a * b) / np.sqrt((variance + 1e-4) * (np.maximum(bb - b * b, 0) + 1e-4))
+    products = np.empty((5, *model.shape), np.float32)
+    products[0], products[1] = model, seen
+    np.multiply(model, model, out=products[2])
+    np.multiply(seen, seen, out=products[3])
+    np.multiply(model, seen, out=products[4])
+    a, b, aa, bb, ab = cv2.blur(_tall(products), (size, size)).reshape(products.shape)
+    aa -= a * a
+    bb -= b * b
+    ab -= a * b
+    variance, other = np.maximum(aa, 0), np.maximum(bb, 0)
+    other += np.float32(1e-4)
+    alike = ab / np.sqrt((variance + np.float32(1e-4)) * other)
     low, high = _ALIKE
-    match: F32 = np.clip((alike - low) / (high - low), 0, 1) * (variance / (variance + _TEXTURE**2))
+    alike -= np.float32(low)
+    alike *= np.float32(1 / (high - low))
+    match: F32 = np.minimum(np.maximum(alike, 0), 1)
+    match *= variance
+    match /= variance + np.float32(_TEXTURE**2)
     return match

@@ -53,37 +53,38 @@ class _Track:
         dt_s = float(np.clip((t_ns - self.seen_ns) / 1e9, _SHORTEST_STEP_S, _LONGEST_STEP_S))
         self.seen_ns = t_ns
         model = self.model
-        difference = model.compare(seen, widened(self.hole, 1))
+        difference = model.compare(seen, widened(self.hole, 1) if self.hole.any() else self.hole)
         now = smoothed(difference.deviation, model.space)
-        if _share((now > GROW) & ~self.hole, model.space) > _CUT:
+        if now.max() > GROW and _share((now > GROW) & ~self.hole, model.space) > _CUT:
             fresh = _Track.begin(model.space, seen, t_ns)
             self.model, self.hole, self.evidence, self.past = fresh.model, fresh.hole, fresh.evidence, []
             return
-        self.evidence = np.float32(_NEW_SAY) * now + np.float32(1 - _NEW_SAY) * self.evidence
+        now *= np.float32(_NEW_SAY)
+        self.evidence *= np.float32(1 - _NEW_SAY)
+        self.evidence += now
         before, learning = self.hole, model.frames < _LEARN_FRAMES
         hole = np.zeros_like(before) if learning else find_hole(self.evidence, before, model.space)
         doubt_s = self._doubt(difference, hole, dt_s)
-        model.learn(difference, widened(hole, 2 if hole.any() else 1), doubt_s, dt_s)
+        model.learn(difference, widened(hole, 2) if hole.any() else hole, doubt_s, dt_s)
         self.hole = hole
 
-    def _doubt(self, difference: Difference, hole: Bools, dt_s: float) -> F32:
+    def _doubt(self, difference: Difference, hole: Bools, dt_s: float) -> F32 | np.float32:
         """Seconds by which the model of each hidden cell ages: faster where nothing moves that could be in front."""
-        motion = self._motion(difference)
+        self.past = [*self.past, difference.brightness][-_MOTION_FRAMES - 1 :]
         share = _share(hole, self.model.space)
         self.peak = max(share, self.peak * (1 - dt_s / _PEAK_S))
         leaving, ages = share <= _LEAVING * self.peak, np.float32(dt_s)
         if share == 0 or not (leaving or share > _MOST):
-            return np.full(hole.shape, ages, np.float32)
-        still = still_parts(hole, (motion > _MOVES).astype(np.float32), _STILL)
+            return ages
+        still = still_parts(hole, self._motion() > _MOVES, _STILL)
         return np.where(still, ages * np.float32(_LEFT_AGES if leaving else _WRONG_AGES), ages)
 
-    def _motion(self, difference: Difference) -> F32:
+    def _motion(self) -> F32:
         """How much more than noise the face's space has changed since a few frames ago, (gh, gw)."""
-        brightness = difference.seen[..., 0]
-        self.past = [*self.past, brightness][-_MOTION_FRAMES - 1 :]
-        slope_x, slope_y = slopes(brightness)
-        usual = 2 * FLOOR[0] ** 2 + SHIFTED_CELLS2 * (slope_x * slope_x + slope_y * slope_y)
-        changed = (brightness - self.past[0]) ** 2 / usual
+        before, now = self.past[0], self.past[-1]
+        slope_x, slope_y = slopes(now)
+        usual = 2 * FLOOR[0] ** 2 + np.float32(SHIFTED_CELLS2) * (slope_x * slope_x + slope_y * slope_y)
+        changed = (now - before) ** 2 / usual
         return np.asarray(cv2.GaussianBlur(np.minimum(changed, 20), (0, 0), 1.0), np.float32)
 
 
@@ -118,5 +119,4 @@ class OcclusionEstimate:
 
 
 def _share(hole: Bools, space: Space) -> float:
-    inside = space.inside > 0.5
-    return float(np.count_nonzero(hole & inside) / np.count_nonzero(inside))
+    return np.count_nonzero(hole & space.face) / space.face_cells

@@ -25,22 +25,21 @@ _RIM_UNITS = 0.3
 
 def smoothed(deviation: F32, space: Space) -> F32:
     """Mean deviation around each cell; the face's uncertain border has no say. Shapes: (gh, gw)."""
-    sigma = _BLUR_CELLS * space.shape[0]
-    weight = cv2.GaussianBlur(space.core, (0, 0), sigma)
+    sigma, share = _border(space)
     mean = cv2.GaussianBlur(np.minimum(deviation, _CAP) * space.core, (0, 0), sigma)
-    return np.asarray(mean / np.maximum(weight, 0.3), np.float32)
+    return np.asarray(mean * share, np.float32)
 
 
 def find_hole(evidence: F32, before: Bools, space: Space) -> Bools:
     """The cells that something hides. Shapes: (gh, gw) each; `before` is the hole of the frame before."""
-    sure = space.depth > _SURE_UNITS
-    face_cells = float(np.count_nonzero(space.inside > 0.5))
-    grown = (evidence > np.where(before, _STAY * GROW, GROW)) & sure
+    if evidence.max() <= _SEED:  # most frames
+        return np.zeros(space.shape, np.bool_)
+    sure, face_cells = space.depth > _SURE_UNITS, space.face_cells
+    grown = (evidence > np.where(before, np.float32(_STAY * GROW), np.float32(GROW))) & sure
     candidates = cv2.morphologyEx(grown.astype(np.uint8), cv2.MORPH_CLOSE, _disc(3))
     count, label = cv2.connectedComponents(candidates, connectivity=8)
-    flat = label.ravel()
-    seeds = np.bincount(flat, ((evidence > _SEED) & (candidates > 0)).ravel(), minlength=count)
-    known = np.bincount(flat, before.ravel(), minlength=count) > 0
+    seeds = np.bincount(label[evidence > _SEED], minlength=count)
+    known = np.bincount(label[before], minlength=count) > 0
     real = seeds >= np.where(known, _LEAST_SEEDS_STAYING, _LEAST_SEEDS) * face_cells
     real[0] = False
     if not real.any():
@@ -52,12 +51,12 @@ def find_hole(evidence: F32, before: Bools, space: Space) -> Bools:
     return np.asarray((hole | np.where(sure, 0, beyond)) > 0, np.bool_)
 
 
-def still_parts(hole: Bools, motion: F32, share: float) -> Bools:
-    """The connected parts of a hole, and what is next to them, of which less than `share` moves. `motion` (gh, gw) is 1
-    where something does."""
+def still_parts(hole: Bools, moves: Bools, share: float) -> Bools:
+    """The connected parts of a hole, and what is next to them, of which less than `share` moves. `moves` (gh, gw): where
+    something does."""
     count, label = cv2.connectedComponents(cv2.dilate(hole.astype(np.uint8), _disc(5)), connectivity=8)
     area = np.bincount(label.ravel(), minlength=count)
-    moving = np.bincount(label.ravel(), motion.ravel(), minlength=count)
+    moving = np.bincount(label[moves], minlength=count)
     still = moving < share * area
     still[0] = False
     return np.asarray(still[label], np.bool_)
@@ -77,6 +76,13 @@ def _fill_islands(hole: U8, most_cells: float) -> None:
 
 def _cells(units: float, space: Space) -> int:
     return 2 * round(units / space.cell_units / 2) + 1
+
+
+@lru_cache(maxsize=4)
+def _border(space: Space) -> tuple[float, F32]:
+    """How far deviations are spread, cells, and what makes a mean of what then is left of them, (gh, gw)."""
+    sigma = _BLUR_CELLS * space.shape[0]
+    return sigma, np.asarray(1 / np.maximum(cv2.GaussianBlur(space.core, (0, 0), sigma), 0.3), np.float32)
 
 
 @lru_cache(maxsize=16)

@@ -21,8 +21,9 @@ from livefuse.swap.mesh import mask, topology, warp
 # What the grid spans, in units of `topology.FaceFrame`: x right, y down, from between the eyes.
 _TOP, _BOTTOM, _ASPECT = -1.28, 1.66, 0.75
 _LOOSENESS = 5.0  # what noisy landmarks disagree about is smoothed away
-_FINER = 0.8  # of a cell: the crop is averaged down to pixels of about this size before it is sampled
+_FINER = 0.8  # of a cell: the crop is halved while its pixels stay smaller than this, before it is sampled
 _FIXED_POINT_STEPS = 3
+_ONE_THREAD_MACS = 200_000  # OpenBLAS wakes threads for larger products, which then spin and take the cores from others
 _LARGE = 100.0  # px to a face unit: a face of one px would be refused
 _BORDER = (0.02, 0.14)  # inside the outline, face units: where hair and background may still be seen
 _REACH_UNITS = 0.07  # around eyes and mouth, whose own movements are no occlusion
@@ -44,20 +45,22 @@ _MEAN_FACE = np.array((
 """The landmarks of several people's calm faces, averaged and made symmetric, in face units."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Space:
-    """A grid over the mean face.
+    """A grid over the mean face; itself a key, as there is one per size.
 
-    Shapes: operator (gh * gw, 77): control points of a crop to the grid's places in it; inside, core and mobile (gh, gw)
-    0..1, the face's area, the same without its uncertain border, and eyes and mouth within it; depth (gh, gw), how far
-    inside its outline a cell lies, face units; smooth (gh, gw, 6), the polynomials of degree two; affine (3, gh * gw), the
-    least-squares fit of a linear map from cells.
+    Shapes: operator (k, gh * gw / k, 77): control points of a crop to the grid's places in it, in k parts; face, core and
+    mobile (gh, gw), the face's area, the same without its uncertain border (0..1), and eyes and mouth within it (0..1);
+    depth (gh, gw), how far inside its outline a cell lies, face units; smooth (6, gh, gw), the polynomials of degree two;
+    affine (3, gh * gw), the least-squares fit of a linear map from cells. Rows and columns at the grid's border lie
+    outside the face.
     """
 
     shape: tuple[int, int]
     cell_units: float
     operator: F32
-    inside: F32
+    face: Bools
+    face_cells: int
     depth: F32
     core: F32
     mobile: F32
@@ -83,15 +86,16 @@ def space(grid_px: int) -> Space:
     controls = _mean_controls()
     in_cells = (_MEAN_FACE - (0, _TOP)) / cell + (gw / 2 - 0.5, -0.5)
     contour = (mask.contour_of(controls) - (0, _TOP)) / cell + (gw / 2 - 0.5, -0.5)
-    inside = mask.inside(contour.astype(np.float32), (gh, gw)).astype(np.float32) / np.float32(255)
     x, y = (xs.ravel() + 0.5) / gw * 2 - 1, (ys.ravel() + 0.5) / gh * 2 - 1
-    smooth = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(gh, gw, 6).astype(np.float32)
-    depth = np.asarray(cv2.distanceTransform((inside > 0.5).astype(np.uint8), cv2.DIST_L2, 5) * cell, np.float32)
+    smooth = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y]).reshape(6, gh, gw).astype(np.float32)
+    face = mask.inside(contour.astype(np.float32), (gh, gw)) > 127
+    depth = np.asarray(cv2.distanceTransform(face.astype(np.uint8), cv2.DIST_L2, 5) * cell, np.float32)
     return Space(
         (gh, gw),
         cell,
-        _operator(controls, grid),
-        inside,
+        _in_parts(_operator(controls, grid), gh),
+        face,
+        int(np.count_nonzero(face)),
         depth,
         np.clip((depth - _BORDER[0]) / (_BORDER[1] - _BORDER[0]), 0, 1).astype(np.float32),
         _mobile(in_cells, (gh, gw), cell),
@@ -110,13 +114,13 @@ def place(space: Space, crop: Crop) -> Placed:
 
 def sample(placed: Placed, image: U8) -> U8:
     """A crop's image on the grid. Shapes: (h, w, 3) -> (gh, gw, 3)."""
-    step = max(1, int(placed.cell_px * _FINER))
-    h, w = image.shape[:2]
-    step = min(step, h, w)
-    if step > 1:
-        whole = image[: h // step * step, : w // step * step]
-        image = cv2.resize(whole, (w // step, h // step), interpolation=cv2.INTER_AREA)
-    places = (placed.places + np.float32(0.5)) / np.float32(step) - np.float32(0.5)
+    # Halving is many times cheaper than averaging by any other factor.
+    step, most = 1, min(placed.cell_px * _FINER, *image.shape[:2])
+    while 2 * step <= most:
+        h, w = image.shape[0] // 2, image.shape[1] // 2
+        image = cv2.resize(image[: 2 * h, : 2 * w], (w, h), interpolation=cv2.INTER_AREA)
+        step *= 2
+    places = placed.places * np.float32(1 / step) + np.float32(0.5 / step - 0.5) if step > 1 else placed.places
     sampled = cv2.remap(image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(sampled, np.uint8)
 
@@ -127,14 +131,23 @@ def cells_of(space: Space, placed: Placed, points: F32) -> F32:
     # The map's own affine part undoes most of it; what is left is small and found by stepping.
     forward = space.affine @ placed.places.reshape(-1, 2)
     back = np.linalg.inv(forward[:2]).astype(np.float32)
-    cells = (points - forward[2]) @ back
+    cells = _linear(points - forward[2], back)
     for _ in range(_FIXED_POINT_STEPS):
-        reached = cv2.remap(
-            placed.places, cells.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        held = np.stack([np.clip(cells[..., 0], 0, gw - 1), np.clip(cells[..., 1], 0, gh - 1)], axis=-1)
-        cells = held + (points - reached) @ back
-    return np.asarray(cells, np.float32)
+        reached = cv2.remap(placed.places, cells, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        held = np.minimum(np.maximum(cells, 0), np.array((gw - 1, gh - 1), np.float32))
+        cells = held + _linear(points - reached, back)
+    return cells
+
+
+def _linear(points: F32, matrix: F32) -> F32:
+    return np.asarray((points.reshape(-1, 2) @ matrix).reshape(points.shape), np.float32)
+
+
+def _in_parts(operator: F32, rows: int) -> F32:
+    """The operator as so many that none of their products with the control points is large."""
+    macs = 2 * operator.size
+    parts = next(n for n in range(1, rows + 1) if rows % n == 0 and (macs <= n * _ONE_THREAD_MACS or n == rows))
+    return operator.reshape(parts, -1, operator.shape[1])
 
 
 def _cells(shape: tuple[int, int]) -> F32:
