@@ -141,16 +141,20 @@ class Overlay:
             canvas.text(_ms(took), end + 4 * s, row, small, _BRIGHT, MEDIUM)
 
     def _foot(self, canvas: Canvas, view: OverlayView) -> None:
-        """What is running; then how many frames were lost, and beside it a message or else to which cause."""
+        """What is running; then how many frames were lost and to which cause. A message takes that row for itself."""
         s = self._scale
         people = "1 face" if view.faces == 1 else f"{view.faces} faces"
         privacy = f"privacy {view.privacy}" if view.privacy else ""
         running = " · ".join(filter(None, [view.backend, view.swapper, privacy]))
-        self._pair(canvas, 153 * s, (running, _QUIET), (people, _QUIET))
         dropped = sum(view.drops.values())
+        lost, ink = f"dropped {dropped}", _LATE if dropped else _QUIET
+        if view.message:
+            self._pair(canvas, 153 * s, (running, _QUIET), (lost, ink))
+            self._pair(canvas, 168 * s, (view.message, _NOTE), ("", _QUIET))
+            return
         causes = " · ".join(f"{cause} {n}" for cause, n in view.drops.items() if n)
-        note = (view.message, _NOTE) if view.message else (causes, _QUIET)
-        self._pair(canvas, 168 * s, note, (f"dropped {dropped}", _LATE if dropped else _QUIET))
+        self._pair(canvas, 153 * s, (running, _QUIET), (people, _QUIET))
+        self._pair(canvas, 168 * s, (causes, _QUIET), (lost, ink))
 
     def _pair(self, canvas: Canvas, row: float, left: tuple[str, Ink], right: tuple[str, Ink]) -> None:
         """One text at each end of a row; the left one gives way."""
