@@ -20,8 +20,8 @@ from livefuse.enhance.residual import Kept, Mover, Residual, difference, glance
 from livefuse.errors import DegenerateFace
 from livefuse.frame import F32, U8, Crop, Crops
 from livefuse.swap.base import Paste
+from livefuse.swap.forget import forget
 
-_FORGET_NS = 1_000_000_000
 _MOST_IN_FLIGHT = 2  # one that runs and one that comes next; more would only grow old in the queue
 _NEVER = 1 << 30
 Key = tuple[int, int]
@@ -89,7 +89,7 @@ class Restorer:
         out = list(crops)
         for i, where in places.items():
             out[i] = self._enhanced(lane, picture, out, where, paste)
-        self._forget(t_ns)
+        forget(self._faces, t_ns)
         return out
 
     def _places(self, crops: Crops, t_ns: int) -> dict[int, Place]:
@@ -173,10 +173,6 @@ class Restorer:
         self._mover.add(lane, canvas.image, canvas.to_input, kept, where.controls, canvas.weight)
         kept.fresh = False
         return self._ground.finish(lane, picture, where, canvas)
-
-    def _forget(self, t_ns: int) -> None:
-        for key in [key for key, face in self._faces.items() if abs(t_ns - face.seen_ns) > _FORGET_NS]:
-            del self._faces[key]
 
 
 def _key(crop: Crop) -> Key:

@@ -18,6 +18,7 @@ from livefuse.composite.profiles.seam import seam_tint
 from livefuse.device.base import Lane
 from livefuse.errors import DegenerateFace
 from livefuse.frame import F32, U8, Crop, Crops
+from livefuse.swap.forget import forget, is_old
 
 Extent = Literal["crop", "mask", "face"]
 """Which part of a crop changes: all of it; what its mask shows, where the rest is the target's own picture; or softly the
@@ -26,7 +27,6 @@ face alone, where masks are boxes that show the ground beside it."""
 _TIGHTER = 1.6
 _TINT_TIME = 0.5  # of the colours' own: the tint also makes up for what they lag behind
 _LEAST = 0.05  # weight of a face that shows
-_FORGET_NS = 1_000_000_000
 # Another face is worn when the swapped one changes by so much from one frame to the next, and the target does not.
 _JUMP, _STILL = 10.0, 3.0
 
@@ -80,8 +80,7 @@ class Colour:
             before = self._before.get(crop.track)
             if crop.swapped and crop.mask is not None and before is not None:
                 self._change(lane, crop, crop.mask, before, t_ns)
-        for number in [n for n, track in self._tracks.items() if abs(t_ns - track.seen_ns) > _FORGET_NS]:
-            del self._tracks[number]
+        forget(self._tracks, t_ns)
 
     def _change(self, lane: Lane, crop: Crop, mask: U8, before: _Before, t_ns: int) -> None:
         track, place = self._track(crop.track, t_ns), before.place
@@ -103,7 +102,7 @@ class Colour:
 
     def _track(self, number: int, t_ns: int) -> _Track:
         track = self._tracks.get(number)
-        if track is None or abs(t_ns - track.seen_ns) > _FORGET_NS:
+        if track is None or is_old(track, t_ns):
             track = self._tracks[number] = _Track(Follower(self._seconds), Follower(self._seconds * _TINT_TIME), t_ns)
         track.seen_ns = t_ns
         return track

@@ -16,8 +16,8 @@ from livefuse.composite.masks.soft import NETWORK_GRID_PX
 from livefuse.device.base import Lane, Picture
 from livefuse.errors import DegenerateFace
 from livefuse.frame import Crop, Crops
+from livefuse.swap.forget import forget
 
-_FORGET_NS, _MOST_TRACKS = 1_000_000_000, 128
 F = TypeVar("F")
 
 
@@ -73,7 +73,7 @@ class Masks(Generic[F]):
         return bool(self._networks)
 
     def begin(self, lane: Lane, picture: Picture, crops: Crops, t_ns: int) -> None:
-        self._forget(t_ns)
+        forget(self._tracks, t_ns)
         self._begun = begun = _Begun([seen for crop in crops if (seen := self._seen(crop)) is not None])
         faces = [seen.crop for seen in begun.faces]
         tracks = [self._track(crop.track, t_ns) for crop in faces]
@@ -124,9 +124,3 @@ class Masks(Generic[F]):
         track.seen_ns = t_ns
         self._tracks[number] = track  # the longest unseen come first
         return track
-
-    def _forget(self, t_ns: int) -> None:
-        for number in [n for n, t in self._tracks.items() if abs(t_ns - t.seen_ns) > _FORGET_NS]:
-            del self._tracks[number]
-        while len(self._tracks) > _MOST_TRACKS:  # unrelated pictures have no time, and a new face each
-            self._tracks.pop(next(iter(self._tracks)))

@@ -14,6 +14,7 @@ from livefuse.device.base import Backend, Lane, Picture
 from livefuse.errors import DegenerateFace
 from livefuse.frame import F32, U8, Crop, Crops
 from livefuse.swap.base import worn
+from livefuse.swap.forget import forget
 from livefuse.swap.identity import Identity
 from livefuse.swap.mesh import light, mask, profile, topology, warp
 from livefuse.swap.mesh.detail import Sharpness
@@ -21,7 +22,6 @@ from livefuse.swap.mesh.light import Light
 from livefuse.swap.mesh.prepared import LEVELS, SKIN_LEVEL, Prepared, prepare
 from livefuse.swap.mesh.topology import FaceFrame
 
-_FORGET_NS = 1_000_000_000
 _PREPARED_KEPT = 8
 # Steps in which a spline that folds gives way, and the finer ones in which it comes back, frame by frame.
 _LOOSEN, _TIGHTEN, _LOOSEST = 2.0, 1.1, 2000.0
@@ -97,7 +97,7 @@ class MeshSwapper:
         """Swap, in place, every crop whose role has an identity."""
         for slot, (crop, identity) in enumerate(worn(crops, identities)):
             self._swap(lane, slot, crop, self._track(crop.track, self.prepared(identity), t_ns))
-        self._forget(t_ns)
+        forget(self._tracks, t_ns)
         return crops
 
     def paste(self, lane: Lane, picture: Picture, crop: Crop) -> None:
@@ -116,10 +116,6 @@ class MeshSwapper:
         if newest.opacity >= 1:
             track.layers = [newest]
         return track
-
-    def _forget(self, t_ns: int) -> None:
-        for number in [n for n, t in self._tracks.items() if abs(t_ns - t.seen_ns) > _FORGET_NS]:
-            del self._tracks[number]
 
     def _swap(self, lane: Lane, slot: int, crop: Crop, track: _Track) -> None:
         try:
