@@ -24,6 +24,7 @@ FRAME_NS = 33_333_333
 LANE = Lane(0)
 NO_PICTURE = Picture((), "rgb24", 0, 0, HostFrame.of_rgb(np.zeros((2, 2, 3), np.uint8)).colour)
 LEARNT = 20  # frames, with some to spare
+GRAINS = 11  # more than the frames over which motion is told
 
 
 def hole(visible: U8 | None, like: Crop) -> npt.NDArray[np.bool_]:
@@ -81,11 +82,12 @@ class Still:
 
     def __init__(self, seed: int = 3, grid_px: int = 64) -> None:
         self.crop, self.masker = swap_faces.crop(seed), OcclusionEstimate(grid_px)
-        self._noise, self.t_ns = np.random.default_rng(5), 0
+        self._noise: dict[tuple[int, ...], F32] = {}
+        self.t_ns = 0
 
     def look(self, image: U8 | None = None, landmarks: F32 | None = None, track: int = 1) -> U8 | None:
         image = self.crop.image if image is None else image
-        noisy = np.clip(image + self._noise.normal(0, 2, image.shape), 0, 255).astype(np.uint8)
+        noisy = np.clip(image + self._grain(image.shape), 0, 255).astype(np.uint8)
         landmarks = self.crop.landmarks if landmarks is None else landmarks
         crop = replace(self.crop, track=track, image=noisy, landmarks=landmarks)
         before = noisy.copy()
@@ -93,6 +95,12 @@ class Still:
         np.testing.assert_array_equal(noisy, before)
         self.t_ns += FRAME_NS
         return visible
+
+    def _grain(self, shape: tuple[int, ...]) -> F32:
+        """The camera's noise of this frame: one of a few, as drawing it anew would take longer than all the rest."""
+        if shape not in self._noise:
+            self._noise[shape] = np.random.default_rng(5).normal(0, 2, (GRAINS, *shape)).astype(np.float32)
+        return self._noise[shape][self.t_ns // FRAME_NS % GRAINS]
 
     def learn(self, frames: int = LEARNT) -> None:
         for _ in range(frames):

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from livefuse.composite.masks.estimate_space import Bools, Space
 from livefuse.frame import F32, U8
@@ -128,14 +129,12 @@ class Appearance:
 
     def _explain(self, difference: F32, variance: F32, say: F32, slope_x: F32, slope_y: F32) -> tuple[F32, F32, F32]:
         """What the light did, (3, gh, gw), and how far the model is off to the right and down, (gh, gw), cells."""
-        step, coarse = max(1, self.space.shape[0] // _FIT_ROWS), _fixed(self.space).coarse
-        some = slice(None), slice(None, None, step), slice(None, None, step)
+        some, coarse = _fixed(self.space).some, _fixed(self.space).coarse
         linear = coarse[:3]
-        moved = [slope[some][0].ravel() * linear for slope in (slope_x, slope_y)]
-        basis = np.concatenate((*moved, coarse))
+        basis = np.concatenate((slope_x[0].take(some) * linear, slope_y[0].take(some) * linear, coarse))
         old, old_tint = self._light
-        target = difference[some].reshape(3, -1) - np.vstack((old @ basis, old_tint @ linear))
-        precise, weights = np.float32(1) / variance[some].reshape(3, -1), say[some[1:]].ravel()
+        target = _taken(difference, some) - np.concatenate((old[None] @ basis, old_tint @ linear))
+        precise, weights = 1 / _taken(variance, some), say.take(some)
         left = target
         for half in _STEPS:
             far = np.einsum("ij,ij,ij->j", left, left, precise)
@@ -153,11 +152,12 @@ class Appearance:
 
 @dataclass(frozen=True, slots=True)
 class _Fixed:
-    """What of a comparison is the same for all faces. Shapes: floor (3, gh, gw), variance; say (gh, gw), 0..1; coarse
-    (6, n), `Space.smooth` at every so manieth cell."""
+    """What of a comparison is the same for all faces. Shapes: floor (3, gh, gw), variance; say (gh, gw), 0..1; some
+    (n), the cells that light and shift are fitted to, and coarse (6, n), `Space.smooth` there."""
 
     floor: F32
     say: F32
+    some: npt.NDArray[np.intp]
     coarse: F32
 
 
@@ -165,8 +165,11 @@ class _Fixed:
 def _fixed(space: Space) -> _Fixed:
     step = max(1, space.shape[0] // _FIT_ROWS)
     floor = (FLOOR**2)[:, None, None] + space.mobile * (_MOBILE_FLOOR**2)[:, None, None]
-    coarse = np.ascontiguousarray(space.smooth[:, ::step, ::step]).reshape(6, -1)
-    return _Fixed(floor, space.core * (1 - np.float32(1 - _MOBILE_SAY) * space.mobile), coarse)
+    say = space.core * (1 - np.float32(1 - _MOBILE_SAY) * space.mobile)
+    fitted = np.zeros(space.shape, np.bool_)
+    fitted[::step, ::step] = say[::step, ::step] > 0
+    some = np.flatnonzero(fitted)
+    return _Fixed(floor, say, some, _taken(space.smooth, some))
 
 
 def features(image: U8) -> F32:
@@ -183,6 +186,10 @@ def slopes(planes: F32) -> tuple[F32, F32]:
     return to_right, cv2.sepFilter2D(tall, -1, _ALONG, _ACROSS).reshape(planes.shape)
 
 
+def _taken(planes: F32, cells: npt.NDArray[np.intp]) -> F32:
+    return planes.reshape(len(planes), -1).take(cells, axis=1)
+
+
 def _tall(planes: F32) -> F32:
     """Planes under one another, for one filter over all: what it mixes lies at the grid's border, outside the face."""
     return planes.reshape(-1, planes.shape[-1])
@@ -196,7 +203,8 @@ def _within(limit: F32, values: F32) -> F32:
 def _solved(basis: F32, weights: F32, stiff: F32, target: F32) -> F32:
     """The weighted least-squares fit of each row of `target` (k, n) by the rows of `basis` (m, n), (k, m)."""
     weighted = basis * weights
-    return np.asarray(np.linalg.solve(weighted @ basis.T + stiff, weighted @ target.T).T, np.float32)
+    _, solved = cv2.solve(weighted @ basis.T + stiff, weighted @ target.T)
+    return np.asarray(solved.T, np.float32)
 
 
 def _same_structure(model: F32, seen: F32) -> F32:

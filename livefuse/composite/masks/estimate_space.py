@@ -22,8 +22,8 @@ from livefuse.swap.mesh import mask, topology, warp
 _TOP, _BOTTOM, _ASPECT = -1.28, 1.66, 0.75
 _LOOSENESS = 5.0  # what noisy landmarks disagree about is smoothed away
 _FINER = 0.8  # of a cell: the crop is halved while its pixels stay smaller than this, before it is sampled
-_FIXED_POINT_STEPS = 3
-_ONE_THREAD_MACS = 200_000  # OpenBLAS wakes threads for larger products, which then spin and take the cores from others
+_FIXED_POINT_STEPS = 2
+_NODE_CELLS = 3  # the spline is smooth: known at so few places, it is known between them
 _LARGE = 100.0  # px to a face unit: a face of one px would be refused
 _BORDER = (0.02, 0.14)  # inside the outline, face units: where hair and background may still be seen
 _REACH_UNITS = 0.07  # around eyes and mouth, whose own movements are no occlusion
@@ -49,9 +49,10 @@ _MEAN_FACE = np.array((
 class Space:
     """A grid over the mean face; itself a key, as there is one per size.
 
-    Shapes: operator (k, gh * gw / k, 77): control points of a crop to the grid's places in it, in k parts; face, core and
-    mobile (gh, gw), the face's area, the same without its uncertain border (0..1), and eyes and mouth within it (0..1);
-    depth (gh, gw), how far inside its outline a cell lies, face units; smooth (6, gh, gw), the polynomials of degree two;
+    Shapes: operator (ny * nx, 77): control points of a crop to the places of the grid's nodes in it; down (gh, ny) and across
+    (nx, gw): from the nodes to the cells; face, core and mobile (gh, gw), the face's area, the same without its uncertain
+    border (0..1), and eyes and mouth within it (0..1); depth (gh, gw), how far inside its outline a cell lies, face units;
+    smooth (6, gh, gw), the polynomials of degree two;
     affine (3, gh * gw), the least-squares fit of a linear map from cells. Rows and columns at the grid's border lie
     outside the face.
     """
@@ -59,6 +60,8 @@ class Space:
     shape: tuple[int, int]
     cell_units: float
     operator: F32
+    down: F32
+    across: F32
     face: Bools
     face_cells: int
     depth: F32
@@ -82,7 +85,9 @@ def space(grid_px: int) -> Space:
     gh, gw = grid_px, round(grid_px * _ASPECT)
     cell = (_BOTTOM - _TOP) / gh
     ys, xs = np.mgrid[:gh, :gw].astype(np.float32)
-    grid = np.stack([(xs + 0.5 - gw / 2) * cell, _TOP + (ys + 0.5) * cell], axis=-1).reshape(-1, 2)
+    down, across = _between(gh), _between(gw)
+    node_x, node_y = np.meshgrid(np.linspace(0, gw - 1, across.shape[1]), np.linspace(0, gh - 1, down.shape[1]))
+    nodes = np.stack([(node_x + 0.5 - gw / 2) * cell, _TOP + (node_y + 0.5) * cell], axis=-1).reshape(-1, 2)
     controls = _mean_controls()
     in_cells = (_MEAN_FACE - (0, _TOP)) / cell + (gw / 2 - 0.5, -0.5)
     contour = (mask.contour_of(controls) - (0, _TOP)) / cell + (gw / 2 - 0.5, -0.5)
@@ -93,7 +98,9 @@ def space(grid_px: int) -> Space:
     return Space(
         (gh, gw),
         cell,
-        _in_parts(_operator(controls, grid), gh),
+        _operator(controls, nodes.astype(np.float32)),
+        down,
+        np.ascontiguousarray(across.T),
         face,
         int(np.count_nonzero(face)),
         depth,
@@ -109,7 +116,10 @@ def place(space: Space, crop: Crop) -> Placed:
     landmarks = crop.landmarks if len(crop.landmarks) else _of_points(crop.points)
     frame = topology.face_frame(landmarks)
     controls = topology.control_points(landmarks, frame)
-    return Placed((space.operator @ controls).reshape(*space.shape, 2), frame.unit_px * space.cell_units)
+    # Small products: OpenBLAS would wake threads for a large one, which then spin and take the cores from others.
+    nodes = (controls.T @ space.operator.T).reshape(2, space.down.shape[1], -1)
+    x, y = space.down @ nodes @ space.across
+    return Placed(np.asarray(cv2.merge((x, y)), np.float32), frame.unit_px * space.cell_units)
 
 
 def sample(placed: Placed, image: U8) -> U8:
@@ -130,24 +140,21 @@ def cells_of(space: Space, placed: Placed, points: F32) -> F32:
     gh, gw = space.shape
     # The map's own affine part undoes most of it; what is left is small and found by stepping.
     forward = space.affine @ placed.places.reshape(-1, 2)
-    back = np.linalg.inv(forward[:2]).astype(np.float32)
-    cells = _linear(points - forward[2], back)
+    back = np.linalg.inv(forward[:2]).astype(np.float32).T
+    cells = cv2.transform(points, np.column_stack((back, -back @ forward[2])))
+    low, high = np.float32(0), np.full(points.shape, (gw - 1, gh - 1), np.float32)
     for _ in range(_FIXED_POINT_STEPS):
         reached = cv2.remap(placed.places, cells, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        held = np.minimum(np.maximum(cells, 0), np.array((gw - 1, gh - 1), np.float32))
-        cells = held + _linear(points - reached, back)
-    return cells
+        held = np.minimum(np.maximum(cells, low), high)
+        cells = cv2.add(held, cv2.transform(points - reached, back))
+    return np.asarray(cells, np.float32)
 
 
-def _linear(points: F32, matrix: F32) -> F32:
-    return np.asarray((points.reshape(-1, 2) @ matrix).reshape(points.shape), np.float32)
-
-
-def _in_parts(operator: F32, rows: int) -> F32:
-    """The operator as so many that none of their products with the control points is large."""
-    macs = 2 * operator.size
-    parts = next(n for n in range(1, rows + 1) if rows % n == 0 and (macs <= n * _ONE_THREAD_MACS or n == rows))
-    return operator.reshape(parts, -1, operator.shape[1])
+def _between(cells: int) -> F32:
+    """(cells, n): values at n nodes, evenly from the first cell to the last, to values at all cells, linearly."""
+    at = np.linspace(0, cells - 1, (cells - 1) // _NODE_CELLS + 2)
+    weights = [np.interp(np.arange(cells), at, node) for node in np.eye(len(at))]
+    return np.stack(weights, axis=-1).astype(np.float32)
 
 
 def _cells(shape: tuple[int, int]) -> F32:
