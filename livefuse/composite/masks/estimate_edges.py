@@ -8,7 +8,7 @@ import numpy as np
 from livefuse.composite.masks.estimate_space import Bools, Placed, Space, cells_of
 from livefuse.frame import F32, U8
 
-_SPARSE = 6
+_SPARSE = 3
 _FINER = 1.5  # pixels of the result to a cell of the grid
 _REACH = 3.0  # of a cell: how far an outline may move to meet an edge
 _CONTRAST = 0.02  # of 1: weaker edges do not hold it
@@ -21,10 +21,10 @@ def on_crop(hole: Bools, space: Space, placed: Placed, image: U8) -> U8:
     """How much of the face is visible over a crop's extent. Shapes: hole (gh, gw), image (h, w, 3) -> (h', w')."""
     h, w = image.shape[:2]
     step = max(1.0, placed.cell_px / _FINER, max(h, w) / (4 * space.shape[0]))
-    size = max(2, round(w / step)), max(2, round(h / step))
-    half = max(2, size[0] // 2), max(2, size[1] // 2)
+    half = max(2, round(w / step / 2)), max(2, round(h / step / 2))
+    size = 2 * half[0], 2 * half[1]
     # The map is smooth: inverted at a part of the pixels, it is known at all.
-    few = max(2, size[0] // _SPARSE), max(2, size[1] // _SPARSE)
+    few = max(2, half[0] // _SPARSE), max(2, half[1] // _SPARSE)
     cells = cv2.resize(cells_of(space, placed, _centres(few, (w, h))), half, interpolation=cv2.INTER_LINEAR)
     soft = cv2.GaussianBlur(hole.astype(np.float32), (0, 0), 0.8)
     coarse = cv2.remap(soft, cells, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
@@ -43,7 +43,7 @@ def _centres(size: tuple[int, int], whole: tuple[int, int]) -> F32:
 
 
 def _guided(values: F32, guide: U8, size: int) -> U8:
-    """Values of 0..1 drawn to the edges of a larger grey guide, 0..255 at its size.
+    """Values of 0..1 drawn to the edges of a grey guide of twice their size, 0..255 at its size.
 
     Source: He, Sun, "Fast Guided Filter", 2015.
     """
@@ -57,8 +57,8 @@ def _guided(values: F32, guide: U8, size: int) -> U8:
     product -= mean * mean_guide
     slope = product / square
     mean -= slope * mean_guide
+    mean *= 255
     whole = guide.shape[::-1]
     slope = cv2.resize(cv2.blur(slope, window), whole, interpolation=cv2.INTER_LINEAR)
     offset = cv2.resize(cv2.blur(mean, window), whole, interpolation=cv2.INTER_LINEAR)
-    drawn = cv2.multiply(slope, guide, dtype=cv2.CV_32F)
-    return np.asarray(cv2.scaleAdd(offset, 255, drawn).clip(0, 255), np.uint8)
+    return np.asarray(cv2.add(cv2.multiply(slope, guide, dtype=cv2.CV_32F), offset, dtype=cv2.CV_8U), np.uint8)

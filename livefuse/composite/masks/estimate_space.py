@@ -22,8 +22,8 @@ from livefuse.swap.mesh import mask, topology, warp
 _TOP, _BOTTOM, _ASPECT = -1.28, 1.66, 0.75
 _LOOSENESS = 5.0  # what noisy landmarks disagree about is smoothed away
 _FINER = 0.8  # of a cell: the crop is halved while its pixels stay smaller than this, before it is sampled
-_FIXED_POINT_STEPS = 2
-_NODE_CELLS = 3  # the spline is smooth: known at so few places, it is known between them
+_FIXED_POINT_STEPS = 3
+_NODE_CELLS = 2  # the spline is smooth: known at so few places, it is known between them
 _LARGE = 100.0  # px to a face unit: a face of one px would be refused
 _BORDER = (0.02, 0.14)  # inside the outline, face units: where hair and background may still be seen
 _REACH_UNITS = 0.07  # around eyes and mouth, whose own movements are no occlusion
