@@ -20,8 +20,8 @@ from livefuse.composite.masks.estimate_space import Bools, Space, place, sample,
 from livefuse.device.base import Lane, Picture
 from livefuse.errors import DegenerateFace
 from livefuse.frame import F32, U8, Crop, Crops
+from livefuse.swap.forget import forget, is_old
 
-_FORGET_NS = 1_000_000_000
 _LONGEST_STEP_S, _SHORTEST_STEP_S = 0.1, 0.001
 _LEARN_FRAMES = 9
 _NEW_SAY = 0.65  # of this frame's evidence against the frames before
@@ -99,8 +99,7 @@ class OcclusionEstimate:
     def begin(self, lane: Lane, picture: Picture, crops: Crops, t_ns: int) -> Visible:
         """Look at the crops now; what is returned only hands the result over."""
         found = [self._look(crop, t_ns) for crop in crops]
-        for number in [n for n, track in self._tracks.items() if abs(t_ns - track.seen_ns) > _FORGET_NS]:
-            del self._tracks[number]
+        forget(self._tracks, t_ns)
         return lambda: found
 
     def _look(self, crop: Crop, t_ns: int) -> U8 | None:
@@ -111,7 +110,7 @@ class OcclusionEstimate:
             return None
         seen = features(sample(placed, crop.image))
         track = self._tracks.get(crop.track)
-        if track is None or track.model.space is not grid or abs(t_ns - track.seen_ns) > _FORGET_NS:
+        if track is None or track.model.space is not grid or is_old(track, t_ns):
             self._tracks[crop.track] = _Track.begin(grid, seen, t_ns)
             return None
         track.look(seen, t_ns)
