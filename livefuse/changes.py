@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from livefuse.adaptive.governor import Governor
@@ -87,15 +87,27 @@ class Changes:
             self.config = config
 
     def change_privacy(self, mode: Literal["closed", "open"]) -> None:
-        """Takes effect before the next frame. Raises: BadValue where settings leave parts of the real face in the picture."""
+        """Takes effect before the next frame; closing does so whatever else fails: then no face is swapped, and all is covered.
+
+        Raises: BadValue where settings leave parts of the real face in the picture, IdentityError, ModelError.
+        """
         with self._changing:
             running = self._now()
             privacy = self.config.privacy.model_copy(update={"mode": mode})
+            config = self.config.model_copy(update={"privacy": privacy})
 
             def change() -> None:
                 running.stages.composite.privacy = privacy
 
-            self._wear(running, self.config.model_copy(update={"privacy": privacy}), change)
+            if mode == "closed":
+                running.loop.between_frames(lambda _: change())
+                self.config = config
+            try:
+                self._wear(running, config, change)
+            except Exception:
+                if mode == "closed":
+                    running.loop.between_frames(_undress)
+                raise
 
     def change_overlay(self, enabled: bool) -> None:
         """Show or hide the latency overlay."""
@@ -135,3 +147,7 @@ class Changes:
         if self._running is None:
             raise SessionError("the session is not running", hint="start it first")
         return self._running
+
+
+def _undress(loop: PipelineLoop) -> None:
+    loop.look = replace(loop.look, identities=())

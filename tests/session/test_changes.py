@@ -161,3 +161,26 @@ def test_another_choice_of_faces_reaches_the_tracker() -> None:
     while_running(session, sink, lambda: session.change_choice(largest))
     assert wardrobe.chosen == [largest]
     assert session.config.track == largest
+
+
+def test_closing_works_even_when_the_look_for_it_cannot_be_made() -> None:
+    """Nothing may be swapped in a way that shows half of the real face: so nobody is, and all is covered."""
+    wardrobe, sink = Wardrobe(), FakeSink()
+    session = a_session(wardrobe, sink)
+    faces = (wardrobe.families["mesh"].grey,)
+
+    def close() -> None:
+        session.change_privacy("open")
+        _wait(lambda: session.config.privacy.mode == "open")
+        wardrobe.fails = True
+        with pytest.raises(NoFace):
+            session.change_privacy("closed")
+        seen = len(sink.luma)
+        _wait(lambda: len(sink.luma) > seen + 6)
+
+    while_running(session, sink, close)
+    assert session.config.privacy.mode == "closed"
+    swapped = {16 + round(grey * 219 / 255) for grey in faces}
+    assert not swapped & set(sink.luma[-4:])
+    record = session.record()
+    assert record["frames"]["verdicts"].get("covered", 0) > 0
