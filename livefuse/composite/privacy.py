@@ -35,11 +35,13 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What composite has to do. `whole` means that the entire picture is covered and nothing is pasted."""
+    """What composite has to do. `whole` means that the entire picture is covered and nothing is pasted; `boxes` are covered
+    before swaps are pasted, `strangers`, those of them that nobody is swapped in, again where a paste has reached into them."""
 
     verdict: Verdict
     whole: bool = False
     boxes: tuple[Box, ...] = ()
+    strangers: tuple[Box, ...] = ()
 
 
 def decide(config: PrivacyConfig, faces: Faces, crops: Crops, *, failed: bool) -> Decision:
@@ -54,7 +56,8 @@ def decide(config: PrivacyConfig, faces: Faces, crops: Crops, *, failed: bool) -
     solid = {crop.track for crop in crops if crop.track in swapped and _is_solid(crop)}
     bare = [i for i in range(len(faces)) if int(faces.ids[i]) not in solid or int(faces.ids[i]) < 0]
     boxes = tuple(_head(faces.boxes[i]) for i in bare)
-    return Decision(Verdict.SWAPPED if done else Verdict.COVERED, boxes=boxes)
+    strangers = tuple(_head(faces.boxes[i]) for i in bare if int(faces.ids[i]) not in swapped)
+    return Decision(Verdict.SWAPPED if done else Verdict.COVERED, boxes=boxes, strangers=strangers)
 
 
 def _is_solid(crop: Crop) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from livefuse.composite.privacy import Decision, Verdict, decide
+import numpy as np
+
+from livefuse.composite.privacy import Box, Decision, Verdict, decide
 from livefuse.config import PrivacyConfig
 from livefuse.device.base import Backend, Lane, Picture
-from livefuse.frame import U8, Crops, Faces
+from livefuse.device.planes import inverted
+from livefuse.frame import U8, Crop, Crops, Faces
 from livefuse.swap.base import Paste
 
 # So few values per head, or per picture with a head filling it, tell nobody apart; they still show that somebody is there.
@@ -33,6 +36,10 @@ class Composite:
             for crop in crops:
                 if crop.swapped and crop.mask is not None:
                     paste(lane, picture, crop)
+            for box in decision.strangers:
+                # a crop as wide as a box may bring a neighbour's face back that was covered before it
+                if any(crop.swapped and reaches(crop, box) for crop in crops):
+                    self._backend.cover(lane, picture, box, _FACE_CELLS)
         return decision.verdict
 
     def mark(self, lane: Lane, picture: Picture, bitmaps: list[Bitmap]) -> None:
@@ -46,3 +53,13 @@ class Composite:
             return
         for box in decision.boxes:
             self._backend.cover(lane, picture, box, _FACE_CELLS)
+
+
+def reaches(crop: Crop, box: Box) -> bool:
+    """Whether any part of a crop lies over a box of the frame."""
+    height, width = crop.image.shape[:2]
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    to_frame = inverted(crop.to_crop)
+    places = corners @ to_frame[:, :2].T + to_frame[:, 2]
+    (left, top), (right, bottom) = places.min(axis=0), places.max(axis=0)
+    return bool(left < box[2] and right > box[0] and top < box[3] and bottom > box[1])

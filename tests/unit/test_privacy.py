@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from livefuse.composite.privacy import Verdict, decide
+from livefuse.composite.stage import Composite, reaches
 from livefuse.config import PrivacyConfig
-from livefuse.frame import Crop, Faces
+from livefuse.device.base import Lane, Picture
+from livefuse.device.cpu import CpuBackend
+from livefuse.frame import Crop, Faces, HostFrame
 
 CLOSED, OPEN = PrivacyConfig(mode="closed"), PrivacyConfig(mode="open")
 
@@ -92,3 +95,26 @@ def test_open_never_covers(found: Faces) -> None:
     assert decision.verdict is Verdict.PASSED
     assert not decision.whole
     assert not decision.boxes
+
+
+def test_a_paste_that_reaches_over_a_bystander_does_not_bring_the_face_back() -> None:
+    """FaceFusion's crops are as wide as a box, and show what was beside the face before anybody was covered."""
+    backend, lane = CpuBackend(), Lane(0)
+    scene = np.random.default_rng(0).integers(0, 256, (240, 320, 3)).astype(np.uint8)
+    picture = backend.upload(lane, HostFrame.of_rgb(scene))
+    near = faces(True, False)
+    wide = Crop(
+        1, scene[20:200, :180].copy(), np.array([[1, 0, 0], [0, 1, -20]], np.float32), np.zeros((5, 2), np.float32),
+        np.zeros((0, 2), np.float32), np.full((180, 180), 255, np.uint8), swapped=True,
+    )  # fmt: skip
+
+    def paste(lane: Lane, picture: Picture, crop: Crop) -> None:
+        assert crop.mask is not None
+        backend.paste(lane, picture, crop.image, crop.mask, crop.to_crop)
+
+    Composite(backend, CLOSED)(lane, picture, near, [wide], paste, failed=False)
+    eyes = np.s_[70:110, 110:150]  # of the bystander
+    assert picture.planes[0][eyes].std() < 0.3 * scene[eyes].std()
+    assert (picture.planes[0][70:110, 10:60] == scene[70:110, 10:60]).all()
+    assert reaches(wide, (170, 0, 200, 50))
+    assert not reaches(wide, (190, 0, 220, 50))
