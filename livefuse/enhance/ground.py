@@ -125,7 +125,7 @@ class Plain:
         self._cut(lane, picture, crops, resized(place.to_input, self._side, side), paste, image)
         from_crop = resized(place.from_crop(), self._side, side)
         swap = cv2.warpAffine(crop.mask, from_crop, (side, side), flags=cv2.INTER_LINEAR)
-        shown = cv2.LUT(swap, _opened())
+        shown = cv2.LUT(swap, opened())
         if not self._box:
             return self._made(place, side, image, np.asarray(shown, np.uint8), swap.astype(np.float32) / 255)
         box = visible_box(place, side, resized(place.from_crop(), self._side, side))
@@ -199,7 +199,7 @@ def _grown(mask: U8) -> F32:
 
 
 @lru_cache(maxsize=1)
-def _opened() -> U8:
+def opened() -> U8:
     """A mask's ramp, four times as steep: what is pasted is blended already, and would be thinned a second time."""
     table = np.minimum(np.arange(256) * 4, 255).astype(np.uint8)
     table.flags.writeable = False

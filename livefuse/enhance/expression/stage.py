@@ -15,7 +15,7 @@ from livefuse.align.templates import TEMPLATES
 from livefuse.device.base import Backend, Lane, Picture
 from livefuse.enhance.cut import Place, paste_swapped, place
 from livefuse.enhance.expression.points import Motion, read_motion, restored
-from livefuse.enhance.ground import SOLID, enhanced, visible_box
+from livefuse.enhance.ground import SOLID, enhanced, opened, visible_box
 from livefuse.enhance.network import read_face
 from livefuse.errors import DegenerateFace
 from livefuse.frame import F32, U8, Crop, Crops
@@ -23,8 +23,6 @@ from livefuse.runtime.base import Engine, Outputs
 from livefuse.runtime.blob import Blob
 from livefuse.swap.base import Paste
 from livefuse.weights.recipe import Recipe
-
-_OPENED = np.minimum(np.arange(256) * 4, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +140,7 @@ class ExpressionRestorer:
         swap = cv2.warpAffine(where.crop.mask, from_crop, (side, side), flags=cv2.INTER_LINEAR)
         weight = visible_box(where, side, from_crop) if self._box else swap.astype(np.float32) / np.float32(255)
         mask = lane.buffer(f"expression.mask.{where.slot}", (side, side))
-        cv2.LUT(swap, _OPENED, dst=mask)
+        cv2.LUT(swap, opened(), dst=mask)
         if self._box:
             cv2.max(mask, cv2.compare(weight, 0, cv2.CMP_GT), dst=mask)
         if int(mask.max()) < SOLID:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from livefuse.weights.onnx.model import Model, inputs, read_model, write_model
+from livefuse.weights.onnx.model import Model, inputs
+from livefuse.weights.onnx.rewritten import rewritten
 
 _AXIS = "batch"
 
@@ -18,14 +19,7 @@ def freed_file(path: Path, cache: Path) -> Path:
 
     Raises: ModelMissing, ModelCorrupt, StoreUnwritable.
     """
-    stat = path.stat()
-    copy = cache / f"{path.stem}-batch-{stat.st_size}-{stat.st_mtime_ns}.onnx"
-    if not copy.exists():
-        model = read_model(path)
-        free_batch(model)
-        cache.mkdir(parents=True, exist_ok=True)
-        write_model(model, copy)
-    return copy
+    return rewritten(path, cache, "batch", free_batch)
 
 
 def free_batch(model: Model) -> None:

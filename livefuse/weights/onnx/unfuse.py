@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from livefuse.errors import ModelCorrupt
-from livefuse.weights.onnx.model import Model, read_model, write_model
+from livefuse.weights.onnx.model import Model
+from livefuse.weights.onnx.rewritten import rewritten
 from livefuse.weights.onnx.schema import FLOAT, Message, NodeProto, TensorProto
 
 _DOMAIN, _FUSED = "com.microsoft", "FusedConv"
@@ -31,15 +32,7 @@ def standard_file(path: Path, cache: Path) -> Path:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if content.find(_FUSED.encode()) < 0:  # most files: half a gigabyte need not be parsed to know that
             return path
-    stat = path.stat()
-    copy = cache / f"{path.stem}-{stat.st_size}-{stat.st_mtime_ns}.onnx"
-    if copy.exists():
-        return copy
-    model = read_model(path)
-    unfuse(model)
-    cache.mkdir(parents=True, exist_ok=True)
-    write_model(model, copy)
-    return copy
+    return rewritten(path, cache, "standard", unfuse)
 
 
 def unfuse(model: Model) -> None:
