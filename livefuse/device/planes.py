@@ -142,6 +142,13 @@ def inverted(to_crop: F32 | Affine) -> Affine:
     return np.asarray(cv2.invertAffineTransform(to_crop.astype(np.float64)), np.float64)
 
 
+def chained(first: F32 | Affine, then: F32 | Affine) -> Affine:
+    """One map after the other."""
+    out = then[:, :2] @ first
+    out[:, 2] += then[:, 2]
+    return np.asarray(out, np.float64)
+
+
 def scale_of(affine: Affine | F32) -> float:
     (a, b, _), (c, d, _) = affine.tolist()
     return math.sqrt(abs(a * d - b * c))

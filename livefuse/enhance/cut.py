@@ -10,7 +10,7 @@ import numpy as np
 
 from livefuse.align.templates import five_points, similarity_from_points
 from livefuse.device.base import Lane, Picture
-from livefuse.device.planes import Affine, inverted, scale_of
+from livefuse.device.planes import Affine, chained, inverted, scale_of
 from livefuse.enhance.motion import controls_of
 from livefuse.frame import F32, U8, Colour, Crop, Crops
 from livefuse.swap.base import Paste
@@ -60,13 +60,6 @@ def resized(affine: Affine, side: int, wanted: int) -> Affine:
     out = affine * ratio
     out[:, 2] += 0.5 * ratio - 0.5  # pixel centres
     return out
-
-
-def chained(first: Affine, then: Affine) -> Affine:
-    """One map after the other."""
-    out = then[:, :2] @ first
-    out[:, 2] += then[:, 2]
-    return np.asarray(out, np.float64)
 
 
 def transformed(affine: Affine, points: F32) -> Affine:

@@ -16,8 +16,8 @@ from livefuse.align.templates import transform_points
 from livefuse.composite.profiles import region
 from livefuse.composite.profiles.region import Box
 from livefuse.device.base import Backend, Lane, Picture
-from livefuse.device.planes import Affine, inverted
-from livefuse.enhance.cut import IDENTITY, Place, chained, exact, paste_swapped, picture_of
+from livefuse.device.planes import Affine, chained, inverted
+from livefuse.enhance.cut import IDENTITY, Place, exact, paste_swapped, picture_of
 from livefuse.enhance.ground import SOLID, Canvas, visible_box
 from livefuse.frame import U8, Crop, Crops
 from livefuse.swap.base import Paste

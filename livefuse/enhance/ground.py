@@ -17,8 +17,8 @@ import numpy as np
 from livefuse.align.templates import transform_points
 from livefuse.composite.profiles.facefusion_masks import box_mask
 from livefuse.device.base import Backend, Lane, Picture
-from livefuse.device.planes import Affine, inverted, scale_of
-from livefuse.enhance.cut import IDENTITY, Place, chained, frame_px, paste_swapped, resized
+from livefuse.device.planes import Affine, chained, inverted, scale_of
+from livefuse.enhance.cut import IDENTITY, Place, frame_px, paste_swapped, resized
 from livefuse.frame import F32, U8, Crop, Crops
 from livefuse.swap.base import Paste
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import tempfile
 import threading
 import time
 from itertools import pairwise
@@ -24,7 +22,7 @@ from livefuse.frame import HostFrame
 from livefuse.paths import Paths
 from livefuse.session import Session
 from livefuse.sinks.base import StreamInfo
-from tests.conftest import shared_folder
+from tests.bench.home import own_home
 from tests.synthetic_models import SWAPPER_NEEDS, install
 
 EVERY_S, AFTER_S = 2.0, 0.5
@@ -64,11 +62,7 @@ def main() -> None:
     parser.add_argument("--size", default="640x360")
     parser.add_argument("--fps", type=int, default=15)
     args = parser.parse_args()
-    shared = shared_folder()
-    if shared is None:
-        raise SystemExit("needs the folder of real models: LIVEFUSE_SHARED")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["LIVEFUSE_HOME"], os.environ["LIVEFUSE_MODEL_MIRROR"] = folder, str(shared / "models")
+    with own_home():
         install(Paths.default(), *{name for model, _, _ in STEPS for name in SWAPPER_NEEDS.get(model, ())}, "dfm")
         run(args.size, args.fps)
 

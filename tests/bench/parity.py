@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
-import tempfile
 from pathlib import Path
 
 import cv2
@@ -24,7 +22,7 @@ from livefuse.engines import Engines
 from livefuse.frame import F32, U8
 from livefuse.paths import Paths
 from livefuse.photos import photo_finder
-from tests.conftest import shared_folder
+from tests.bench.home import own_home
 from tests.parity.against_insightface import by_insightface, by_livefuse, psnr
 from tests.synthetic_models import install
 
@@ -36,11 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiny", action="store_true", help="graphs with few channels: seconds instead of minutes")
     args = parser.parse_args()
-    shared = shared_folder()
-    if shared is None:
-        raise SystemExit("needs the folder of real models and pictures: LIVEFUSE_SHARED")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["LIVEFUSE_HOME"], os.environ["LIVEFUSE_MODEL_MIRROR"] = folder, str(shared / "models")
+    with own_home() as (shared, _):
         install(Paths.default(), "inswapper_128", "w600k_r50", tiny=args.tiny)
         run(shared / "media")
 

@@ -10,8 +10,6 @@ with the times of float32 and of the converted one from the same runs, in turn.
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +28,7 @@ from livefuse.weights.convert.calibrate import Material
 from livefuse.weights.convert.converting import Attempt, Wish, convert_model
 from livefuse.weights.convert.judge import Precision
 from livefuse.weights.store import ModelStore
-from tests.conftest import shared_folder
+from tests.bench.home import own_home
 from tests.synthetic_models import install
 
 SMALL, SWAPPER = ("yunet_n", "yunet_2023mar", "mobilefacenet"), "inswapper_128"
@@ -51,12 +49,8 @@ def main() -> None:
     parser.add_argument("--ways", nargs="*", type=int, default=None, help="which of the five ways, from 0")
     parser.add_argument("--tiny", action="store_true", help="the swapper with few channels: seconds instead of minutes")
     args = parser.parse_args()
-    shared = shared_folder()
-    if shared is None:
-        raise SystemExit("needs the folder of real models and pictures: LIVEFUSE_SHARED")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["LIVEFUSE_HOME"], os.environ["LIVEFUSE_MODEL_MIRROR"] = folder, str(shared / "models")
-        pictures = Path(folder) / "pictures"
+    with own_home() as (shared, home):
+        pictures = home / "pictures"
         for number, picture in enumerate(_pictures(shared / "media")):
             _save(pictures / f"{number:02d}.png", picture)
         print(

@@ -10,11 +10,10 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from livefuse.align.templates import TEMPLATES, similarity_from_points
 from livefuse.device.base import Backend, Lane, Picture
-from livefuse.device.planes import Affine, inverted
+from livefuse.device.planes import Affine, chained, inverted
 from livefuse.frame import F32, U8, Crop
 
 _FACE = TEMPLATES["arcface_128"]
@@ -97,11 +96,9 @@ def resized(shape: tuple[int, ...], onto: tuple[int, ...]) -> F32:
     return np.array([[sx, 0, 0.5 * sx - 0.5], [0, sy, 0.5 * sy - 0.5]], np.float32)
 
 
-def joined(first: npt.NDArray[np.floating], second: npt.NDArray[np.floating]) -> F32:
-    """(2, 3): one affine map after another."""
-    out = second[:, :2] @ first
-    out[:, 2] += second[:, 2]
-    return np.asarray(out, np.float32)
+def joined(first: F32 | Affine, second: F32 | Affine) -> F32:
+    """(2, 3): one affine map after another, as crops have them."""
+    return np.asarray(chained(first, second), np.float32)
 
 
 def carried(mask: U8 | F32, there: F32, shape: tuple[int, int]) -> U8 | F32:
