@@ -100,7 +100,7 @@ def main() -> None:
         head = "IoU  median   p10  recall precision   after frames   false frames    ms p50   p95"
         print(f"{'source':34s}{'masks':16s} {head}")
         for name in args.masks.split(","):
-            note, sums = ensured(name, args), Figures()
+            note, sums = ensured(name, args, folder), Figures()
             for url in urls:
                 figures = judge(url, name, args)
                 print_row(Path(url).name.removeprefix("synthetic:"), name, figures, note)
@@ -120,13 +120,15 @@ def configured(name: str, args: argparse.Namespace, url: str = "synthetic:") -> 
     return make_config({}, settings)
 
 
-def ensured(name: str, args: argparse.Namespace) -> str:
-    """Synthesize a network that is not there; the note that says so."""
+def ensured(name: str, args: argparse.Namespace, folder: str) -> str:
+    """Synthesize a network that is not there, into a home of its own: random weights never enter the user's store. The note
+    that says so."""
     config = configured(name, args)
     stages = build_stages(config, MonotonicClock(), list)
     try:
         make_masks(config, Engines(config), stages.pipeline.backend)
     except (ModelMissing, DownloadFailed):
+        os.environ["LIVEFUSE_HOME"] = folder
         install(Paths.default(), name, tiny=False)
         return "random weights"
     except LivefuseError as error:

@@ -20,6 +20,7 @@ from livefuse.weights.recipe import (
     Tensor,
     all_recipes,
     builtin_folder,
+    builtin_recipes,
     load_recipe,
     read_recipe,
 )
@@ -227,7 +228,7 @@ def test_builtin_recipe_matches_the_real_file(name: str, shared: Path) -> None:
 
 
 def test_only_hashes_of_files_that_were_at_hand_are_called_our_own() -> None:
-    assert {name for name in BUILTIN if load_recipe(name).hash_from == "file"} == set(AT_HAND)
+    assert {name for name, recipe in builtin_recipes().items() if recipe.hash_from == "file"} == set(AT_HAND)
 
 
 def test_alias_leads_to_its_recipe() -> None:
