@@ -68,8 +68,14 @@ __all__ = [
     "known_keys",
     "load_config",
     "make_config",
+    "merged",
+    "read_toml",
+    "refused",
     "toml_value",
 ]
+
+
+_OF_THE_DAEMON = ("serve", "webrtc", "sessions")  # of a file that `livefuse run` shares with `livefuse serve`
 
 
 class Config(Section):
@@ -132,49 +138,59 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
     Raises: ConfigError, UnknownKey, BadValue.
     """
-    path = Path(path)
+    tree = {key: value for key, value in read_toml(Path(path)).items() if key not in _OF_THE_DAEMON}
+    return make_config(tree, overrides, origin=str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Raises: ConfigError."""
     try:
-        tree = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror}", hint="check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}", hint="`configs/` has files to start from") from error
-    return make_config(tree, overrides, origin=str(path))
 
 
 def make_config(
     tree: Mapping[str, Any], overrides: Mapping[str, Any] | None = None, *, origin: str = "flags"
 ) -> Config:
     """Decode nested mappings to a Config. Raises: UnknownKey, BadValue."""
-    merged: dict[str, Any] = {key: dict(value) if isinstance(value, Mapping) else value for key, value in tree.items()}
-    for dotted, value in (overrides or {}).items():
-        section, _, key = dotted.rpartition(".")
-        target = merged.setdefault(section, {}) if section else merged
-        target[key] = value
     try:
-        return Config.model_validate(merged)
+        return Config.model_validate(merged(tree, overrides or {}))
     except ValidationError as error:
-        raise _explained(error, origin) from error
+        raise refused(error, origin) from error
 
 
-def _explained(error: ValidationError, origin: str) -> ConfigError:
+def merged(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings with dotted keys (`privacy.mode`) written into them."""
+    result: dict[str, Any] = {key: dict(value) if isinstance(value, Mapping) else value for key, value in tree.items()}
+    for dotted, value in overrides.items():
+        section, _, key = dotted.rpartition(".")
+        target = result.setdefault(section, {}) if section else result
+        target[key] = value
+    return result
+
+
+def refused(error: ValidationError, origin: str, model: type[Section] = Config) -> ConfigError:
+    """What is wrong with a configuration, in words: the first thing, its value, and what it should be."""
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     dotted = ".".join(path)
     if first["type"] == "extra_forbidden":
-        return UnknownKey(f"{origin}: unknown key `{dotted}`", hint=_nearest(dotted))
-    return BadValue(f"{origin}: {dotted} = {first['input']!r}: {first['msg']}", hint=_description(path))
+        return UnknownKey(f"{origin}: unknown key `{dotted}`", hint=_nearest(dotted, model))
+    return BadValue(f"{origin}: {dotted} = {first['input']!r}: {first['msg']}", hint=_description(path, model))
 
 
-def _nearest(dotted: str) -> str:
-    near = difflib.get_close_matches(dotted, known_keys(), n=1, cutoff=0.5)
-    return f"did you mean `{near[0]}`?" if near else "known keys: " + ", ".join(known_keys())
+def _nearest(dotted: str, model: type[Section] = Config) -> str:
+    near = difflib.get_close_matches(dotted, known_keys(model), n=1, cutoff=0.5)
+    return f"did you mean `{near[0]}`?" if near else "known keys: " + ", ".join(known_keys(model))
 
 
-def known_keys() -> list[str]:
+def known_keys(model: type[Section] = Config) -> list[str]:
     """Every key as `name` or `section.name`."""
     keys = []
-    for name, info in Config.model_fields.items():
+    for name, info in model.model_fields.items():
         inner = info.annotation
         if isinstance(inner, type) and issubclass(inner, Section):
             keys += [f"{name}.{key}" for key in inner.model_fields]
@@ -183,8 +199,7 @@ def known_keys() -> list[str]:
     return keys
 
 
-def _description(path: list[str]) -> str:
-    model: Any = Config
+def _description(path: list[str], model: Any) -> str:
     text = ""
     for part in path:
         info = getattr(model, "model_fields", {}).get(part)

@@ -34,9 +34,20 @@ LivefuseError
 │   └── LicenceNotAccepted LF0506
 ├── EngineError            LF0600  exit 5
 │   └── EngineFailed       LF0601
-└── SessionError           LF0700  exit 1
-    ├── StageFailed        LF0701
-    └── Interrupted        LF0702  exit 130
+├── SessionError           LF0700  exit 1
+│   ├── StageFailed        LF0701
+│   ├── Interrupted        LF0702  exit 130
+│   └── NeedsRestart       LF0703
+├── PeerError              LF0800  exit 1
+│   ├── BadOffer           LF0801
+│   └── TooManyPeers       LF0802
+└── DaemonError            LF0900  exit 1
+    ├── NotHere            LF0901
+    ├── AlreadyHere        LF0902
+    ├── NotAllowed         LF0903
+    ├── PortTaken          LF0904
+    ├── DaemonUnreachable  LF0905
+    └── JobFailed          LF0906
 
 Only `cli` exits the process; everything else raises one of these. A message says what happened and the value;
 the hint says what to do about it.
@@ -294,3 +305,72 @@ class Interrupted(SessionError):
     """A file job was stopped before its end. Nothing was written: an output appears only when it is complete."""
 
     code, exit_code = "LF0702", 130
+
+
+class NeedsRestart(SessionError):
+    """A change cannot be made while the session runs, such as a source of another size. The daemon restarts the session for
+    it, and its viewers stay."""
+
+    code = "LF0703"
+
+
+class PeerError(LivefuseError):
+    """A WebRTC peer could not be served."""
+
+    code, exit_code = "LF0800", 1
+
+
+class BadOffer(PeerError):
+    """The session description (SDP) that a peer sent cannot be used: it is no SDP, is too large, or offers no codec that
+    livefuse has (H.264 or VP8 for pictures, Opus for sound)."""
+
+    code = "LF0801"
+
+
+class TooManyPeers(PeerError):
+    """The session has as many viewers as `webrtc.max_viewers` allows."""
+
+    code = "LF0802"
+
+
+class DaemonError(LivefuseError):
+    """The daemon cannot do what it was asked."""
+
+    code, exit_code = "LF0900", 1
+
+
+class NotHere(DaemonError):
+    """There is no session, preset, job or other thing of that name."""
+
+    code = "LF0901"
+
+
+class AlreadyHere(DaemonError):
+    """The name is taken, or the thing is already in the state that was asked for."""
+
+    code = "LF0902"
+
+
+class NotAllowed(DaemonError):
+    """The request does not carry the token, or comes from a page or by a name that this daemon does not know. Where the
+    token is kept is printed by `livefuse serve`."""
+
+    code = "LF0903"
+
+
+class PortTaken(DaemonError):
+    """No port could be opened to listen on."""
+
+    code = "LF0904"
+
+
+class DaemonUnreachable(DaemonError):
+    """No daemon answers. Start one with `livefuse serve`, or name another with --daemon."""
+
+    code = "LF0905"
+
+
+class JobFailed(DaemonError):
+    """A queued job failed; the message carries its own error."""
+
+    code = "LF0906"
