@@ -1,0 +1,1 @@
+"""The daemon: channels, the token, presets and jobs."""
