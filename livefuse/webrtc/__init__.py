@@ -1,0 +1,1 @@
+"""Pictures and sound to and from browsers, OBS and other WebRTC peers, on aiortc."""
