@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from livefuse.frame import Colour, HostFrame, PixelFormat
 
@@ -48,3 +48,12 @@ class Source(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class StampingSource(Protocol):
+    """A source that writes into a picture what is known only when it is due."""
+
+    def stamp(self, frame: HostFrame) -> None:
+        """Called once with each frame, after it has its `seq` and `scheduled_ns`, before anybody else sees it."""
+        ...

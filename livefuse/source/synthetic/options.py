@@ -8,18 +8,20 @@ from fractions import Fraction
 from urllib.parse import parse_qsl
 
 from livefuse.errors import BadValue
+from livefuse.source.synthetic.blocks import LEAST_HEIGHT_PX, LEAST_WIDTH_PX
 
 _SCHEME = "synthetic:"
 _SIZE = re.compile(r"(?:(\d{1,6})x(\d{1,6}))?(?:@(\d{1,6}(?:\.\d{1,6}|/\d{1,6})?))?")
 _SMALLEST_PX, _LARGEST_PX, _MOST_FACES = 16, 8192, 8
-_HINT = "synthetic:1280x720@30?faces=1&seed=0&frames=0&motion=1&noise=0.3&hand=0&identity=0,1"
+_HINT = "synthetic:1280x720@30?faces=1&seed=0&frames=0&motion=1&noise=0.3&hand=0&identity=0,1&blocks=0"
 
 
 @dataclass(frozen=True, slots=True)
 class SyntheticOptions:
     """`frames` 0 runs for ever; motion 0 keeps every face still; `identities` names a seed per face (else seed + index).
 
-    `hand` lets a hand pass in front of the first face every few seconds.
+    `hand` lets a hand pass in front of the first face every few seconds. `blocks` writes each frame's number and capture
+    instant into its corner, as `livefuse.source.synthetic.blocks` says, when it is due.
     """
 
     width: int = 1280
@@ -32,6 +34,7 @@ class SyntheticOptions:
     noise: float = 0.3
     hand: bool = False
     identities: tuple[int, ...] = ()
+    blocks: bool = False
 
     def identity_seeds(self) -> tuple[int, ...]:
         given = self.identities[: self.faces]
@@ -41,7 +44,8 @@ class SyntheticOptions:
         """The URL that says the same."""
         query = f"faces={self.faces}&seed={self.seed}&frames={self.frames}&motion={self.motion:g}&noise={self.noise:g}"
         named = f"&identity={','.join(map(str, self.identities))}" if self.identities else ""
-        return f"{_SCHEME}{self.width}x{self.height}@{self.fps}?{query}&hand={int(self.hand)}{named}"
+        blocks = "&blocks=1" if self.blocks else ""
+        return f"{_SCHEME}{self.width}x{self.height}@{self.fps}?{query}&hand={int(self.hand)}{named}{blocks}"
 
 
 def parse_synthetic(url: str) -> SyntheticOptions:
@@ -73,7 +77,12 @@ def parse_synthetic(url: str) -> SyntheticOptions:
         noise=_amount("noise", options.pop("noise", str(known.noise))),
         hand=bool(_whole("hand", options.pop("hand", "0"), 0, 1)),
         identities=_seeds(options.pop("identity", "")),
+        blocks=bool(_whole("blocks", options.pop("blocks", "0"), 0, 1)),
     )
+    if parsed.blocks and (parsed.width < LEAST_WIDTH_PX or parsed.height < LEAST_HEIGHT_PX):
+        raise BadValue(
+            f"blocks in {parsed.width}x{parsed.height}", hint=f"they want {LEAST_WIDTH_PX}x{LEAST_HEIGHT_PX} or more"
+        )
     if options:
         raise BadValue(f"unknown option {sorted(options)[0]!r} in {url!r}", hint=f"known options: {_HINT}")
     return parsed

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from livefuse.frame import F32, U8, HostFrame
 from livefuse.source.base import SourceInfo
 from livefuse.source.synthetic.background import Drift, paint_room
+from livefuse.source.synthetic.blocks import Stamp, draw_blocks
 from livefuse.source.synthetic.body import paint_body
 from livefuse.source.synthetic.hand import Hand
 from livefuse.source.synthetic.options import SyntheticOptions, parse_synthetic
@@ -63,6 +64,11 @@ class SyntheticSource:
         return HostFrame(
             planes, "yuv420p", options.width, options.height, pts_ns, duration_ns, index, colour=COLOUR, truth=truth
         )
+
+    def stamp(self, frame: HostFrame) -> None:
+        """With `blocks`, write the frame's number and its scheduled instant into its corner: both are known only now."""
+        if self.options.blocks:
+            draw_blocks(frame.planes, Stamp.of(frame.seq, frame.scheduled_ns))
 
     def close(self) -> None:
         self._closed = True
