@@ -12,7 +12,7 @@ from livefuse.config import LiveConfig
 from livefuse.errors import LivefuseError, SourceError, SourceLost
 from livefuse.frame import HostFrame
 from livefuse.mailbox import Mailbox
-from livefuse.source.base import Source
+from livefuse.source.base import Source, SourceInfo, StampingSource
 from livefuse.source.pacing import Pacer
 from livefuse.stats import Stats
 
@@ -64,14 +64,28 @@ class Capture(threading.Thread):
         self._shift_ns = 0
         self._due_ns = 0
         self._reading_ns = self._period_ns
+        self._replaced = False
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is being read."""
+        return self._source.info
 
     def halt(self) -> None:
         """End soon; wakes a blocked read."""
         self._halted.set()
         self._source.close()
 
+    def give_way(self, to: Capture) -> None:
+        """Another source takes over: order and time go on where this one stops, and the outbox stays open."""
+        self._replaced = True
+        self.halt()
+        self.join()
+        to._seq, to._opened_ns = self._seq, self._opened_ns
+        to._shift_ns = self._clock.now_ns() - self._opened_ns
+
     def run(self) -> None:
-        self._opened_ns = self._clock.now_ns()
+        self._opened_ns = self._opened_ns or self._clock.now_ns()
         try:
             while not self._halted.is_set() and self._step():
                 pass
@@ -79,7 +93,8 @@ class Capture(threading.Thread):
             if not self._halted.is_set():
                 self.error = error
         finally:
-            self._outbox.close()
+            if not self._replaced:
+                self._outbox.close()
             self._source.close()
 
     def _step(self) -> bool:
@@ -119,6 +134,8 @@ class Capture(threading.Thread):
         self._seq += 1
         self._stats.capture()
         stamped = frame.stamped(seq=self._seq, scheduled_ns=due_ns)
+        if isinstance(self._source, StampingSource):
+            self._source.stamp(stamped)
         trace.mark("capture", self._clock.now_ns())
         self._outbox.put(Captured(stamped, trace))
         return True

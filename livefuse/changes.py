@@ -4,13 +4,15 @@ thing between two frames, never in the middle of one."""
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from livefuse.adaptive.governor import Governor
 from livefuse.adaptive.rungs import Rung, ladder
-from livefuse.adaptive.steps import steps
+from livefuse.adaptive.steps import steps as steps_of
+from livefuse.clock import Clock
 from livefuse.composite.marks import Marks
 from livefuse.config import (
     ColourConfig,
@@ -24,9 +26,13 @@ from livefuse.config import (
     SwapConfig,
     TrackConfig,
 )
-from livefuse.errors import SessionError
+from livefuse.errors import NeedsRestart, SessionError
 from livefuse.loop import PipelineLoop
-from livefuse.stages import Stages
+from livefuse.outputs import Outputs
+from livefuse.reconfigure import Plan, plan
+from livefuse.sinks.base import Sink
+from livefuse.source.base import Source
+from livefuse.stages import Stages, build_stages
 from livefuse.swap.base import Look
 
 
@@ -37,16 +43,61 @@ class Running:
     stages: Stages
     loop: PipelineLoop
     marks: Marks
+    sinks: Outputs
     governor: Governor | None = None
 
 
-class Changes:
+class Changes(ABC):
     """The live half of a session. `config` says what holds now; any thread may call."""
+
+    clock: Clock
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self._running: Running | None = None
         self._changing = threading.Lock()  # two changes at once would each lose the other's half of the configuration
+
+    def change(self, config: Config) -> list[str]:
+        """Go over to another configuration, all of it or none of it; the keys that were changed.
+
+        A failure leaves what holds now in force, but for closing privacy, which happens first and stays.
+        Raises: NeedsRestart naming the keys that a running session cannot take; whatever the new settings need and lack.
+        """
+        steps = plan(self.config, config)
+        if steps.restart:
+            raise NeedsRestart(
+                f"{', '.join(steps.restart)}: not while the session runs", hint="restart the session for it"
+            )
+        if config.privacy.mode == "closed" != self.config.privacy.mode:
+            self.change_privacy("closed")
+        with self._changing:
+            self._go_over(self._now(), config, steps)
+        return steps.keys
+
+    def add_sink(self, url: str) -> str:
+        """Send the pictures to one more place as well; the sink's name. Raises: BadValue, SinkError."""
+        with self._changing:
+            name = self._now().sinks.add(self._open_sink(url), url)
+            self.config = self.config.model_copy(update={"sinks": (*self.config.sinks, url)})
+            return name
+
+    def remove_sink(self, name: str) -> None:
+        """Complete an output and let it go; the others do not notice. Raises: NotHere."""
+        with self._changing:
+            running = self._now()
+            url = running.sinks.urls.get(name)
+            running.sinks.remove(name)
+            left = list(self.config.sinks)
+            if url in left:
+                left.remove(url)
+            self.config = self.config.model_copy(update={"sinks": tuple(left)})
+
+    def change_source(self, url: str) -> None:
+        """Read from elsewhere; opened first, so that nothing is lost if it cannot be.
+
+        Raises: SourceError, BadValue; NeedsRestart where its pictures are of another size or format.
+        """
+        self.change(self.config.model_copy(update={"source": url}))
 
     def change_identity(self, identity: IdentityConfig) -> None:
         """Put another face on. Raises: IdentityError."""
@@ -80,11 +131,7 @@ class Changes:
 
     def change_choice(self, track: TrackConfig) -> None:
         """Choose other faces to swap; tracks keep their ids. Raises: IdentityError, ModelMissing."""
-        with self._changing:
-            running, config = self._now(), self.config.model_copy(update={"track": track})
-            choose = running.stages.choice(config)
-            running.loop.between_frames(lambda _: choose())
-            self.config = config
+        self._dress(track=track)
 
     def change_privacy(self, mode: Literal["closed", "open"]) -> None:
         """Takes effect before the next frame; closing does so whatever else fails: then no face is swapped, and all is covered.
@@ -96,14 +143,14 @@ class Changes:
             privacy = self.config.privacy.model_copy(update={"mode": mode})
             config = self.config.model_copy(update={"privacy": privacy})
 
-            def change() -> None:
+            def close(_: PipelineLoop) -> None:
                 running.stages.composite.privacy = privacy
 
             if mode == "closed":
-                running.loop.between_frames(lambda _: change())
+                running.loop.between_frames(close)
                 self.config = config
             try:
-                self._wear(running, config, change)
+                self._wear(running, config)
             except Exception:
                 if mode == "closed":
                     running.loop.between_frames(_undress)
@@ -111,13 +158,55 @@ class Changes:
 
     def change_overlay(self, enabled: bool) -> None:
         """Show or hide the latency overlay."""
-        running = self._now()
-        running.loop.between_frames(lambda _: running.marks.show(enabled))
+        self._dress(overlay=self.config.overlay.model_copy(update={"enabled": enabled}))
 
     def _dress(self, **sections: Any) -> None:
         with self._changing:
-            running, config = self._now(), self.config.model_copy(update=sections)
-            self._wear(running, config, running.stages.choice(config) if "cast" in sections else None)
+            config = self.config.model_copy(update=sections)
+            self._go_over(self._now(), config, plan(self.config, config))
+
+    def _go_over(self, running: Running, config: Config, steps: Plan) -> None:
+        """Make everything that is needed first; then only put it into force."""
+        source = self._another_source(config.source) if steps.source else None
+        try:
+            opened = [(self._open_sink(url), url) for url in steps.sinks_added]
+            if steps.stages:
+                self._restage(running, config)
+            else:
+                choose = running.stages.choice(config) if steps.choice else None
+                if steps.look:
+                    self._wear(running, config, choose)
+                elif choose is not None:
+                    running.loop.between_frames(lambda _: choose())
+            for sink, url in opened:
+                running.sinks.add(sink, url)
+        except BaseException:
+            if source is not None:
+                source.close()
+            raise
+        by_url = {url: name for name, url in running.sinks.urls.items()}
+        for url in steps.sinks_removed:
+            running.sinks.remove(by_url[url])
+        if "overlay.enabled" in steps.keys:
+            running.loop.between_frames(lambda _: running.marks.show(config.overlay.enabled))
+        self.config = config
+        if source is not None:
+            self._read_from(source)
+
+    def _restage(self, running: Running, config: Config) -> None:
+        """Other detectors, landmarkers or runtimes: every stage is made anew, and takes over between two frames."""
+        stages = build_stages(config, self.clock, running.marks, wait=False)
+        look = stages.look(config)
+        self._running = now = replace(running, stages=stages)
+        rungs = self.ladder(config, look) if running.governor else []
+
+        def change(loop: PipelineLoop) -> None:
+            loop.change_pipeline(stages.pipeline, look)
+            now.marks.config = config
+            if now.governor is not None:
+                now.governor.govern(rungs)
+
+        running.loop.between_frames(change)
 
     def _wear(self, running: Running, config: Config, besides: Callable[[], None] | None = None) -> None:
         """Put on what a configuration asks for: made here, taken between two frames."""
@@ -128,6 +217,7 @@ class Changes:
             if running.governor is not None:
                 running.governor.govern(rungs)
             loop.look, running.marks.config = look, config
+            running.stages.composite.privacy = config.privacy
             if besides is not None:
                 besides()
 
@@ -141,7 +231,17 @@ class Changes:
         def wear(another: Look) -> None:
             running.loop.look = another
 
-        return ladder(config, steps(config, running.stages, look, wear))
+        return ladder(config, steps_of(config, running.stages, look, wear))
+
+    @abstractmethod
+    def _open_sink(self, url: str) -> Sink: ...
+
+    @abstractmethod
+    def _another_source(self, url: str) -> Source:
+        """Opened, and of the same size and format as the one that is read. Raises: SourceError, NeedsRestart."""
+
+    @abstractmethod
+    def _read_from(self, source: Source) -> None: ...
 
     def _now(self) -> Running:
         if self._running is None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -112,3 +114,26 @@ class Reservoir:
         """Linear-interpolated percentiles of what is held; zeros while nothing is."""
         held = self._values[: min(self.count, len(self._values))]
         return [float(v) for v in np.percentile(held, list(ps))] if len(held) else [0.0] * len(ps)
+
+
+BUCKETS_S = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.033, 0.05, 0.1, 0.25)
+"""Upper bounds of the buckets that times are counted in, as Prometheus wants them; a last one takes what is longer."""
+
+
+class Buckets:
+    """How often a time fell between which bounds, ever since. Source: Prometheus' histogram."""
+
+    __slots__ = ("counts", "sum_s")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BUCKETS_S) + 1)
+        self.sum_s = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(BUCKETS_S, seconds)] += 1
+        self.sum_s += seconds
+
+    def snapshot(self) -> tuple[list[int], float, int]:
+        """Cumulative counts, one per bound; the sum in seconds; the count of all."""
+        total = list(accumulate(self.counts))
+        return total[:-1], self.sum_s, total[-1]

@@ -63,6 +63,12 @@ class PipelineLoop(threading.Thread):
         """Run `command` on the pipeline thread before the next frame: never in the middle of one."""
         self._commands.put(command)
 
+    def change_pipeline(self, pipeline: Pipeline, look: Look) -> None:
+        """Go over to other stages; to be called between frames. The frame in flight leaves by those it began with."""
+        self._leave(None)
+        self.pipeline = self._retire.pipeline = pipeline
+        self.look = look
+
     def run(self) -> None:
         try:
             turn, began_ns = 0, self._clock.now_ns()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from livefuse.clock import Clock, LatencyTrace
@@ -27,18 +27,22 @@ class _Last:
 
 
 class Retire:
-    """Finishes frames in the order in which they come. Used by the pipeline thread only."""
+    """Finishes frames in the order in which they come. Used by the pipeline thread only.
+
+    `sinks` is asked anew for each frame; `pipeline` may be replaced between two.
+    """
 
     def __init__(
         self,
         privacy: PrivacyConfig,
         pipeline: Pipeline,
-        sinks: Sequence[SinkWorker],
+        sinks: Iterable[SinkWorker],
         slate: HostFrame,
         clock: Clock,
         stats: Stats,
     ) -> None:
-        self._privacy, self._pipeline, self._sinks, self._slate = privacy, pipeline, list(sinks), slate
+        self.pipeline = pipeline
+        self._privacy, self._sinks, self._slate = privacy, sinks, slate
         self._clock, self._stats = clock, stats
         self._pool = FramePool(slate.format, slate.height, slate.width)
         self._last = _Last()
@@ -61,7 +65,7 @@ class Retire:
             if self._privacy.cover == "hold" and self._last.good is not None:
                 return replace(flight.frame, planes=self._last.good.planes, truth=None)
         planes = self._pool.take()
-        self._pipeline.backend.download(flight.lane, flight.picture, planes)
+        self.pipeline.backend.download(flight.lane, flight.picture, planes)
         frame = replace(flight.frame, planes=planes, truth=None)
         if flight.verdict is Verdict.SWAPPED:
             self._last.good = frame

@@ -18,13 +18,13 @@ from livefuse.clock import Clock, MonotonicClock
 from livefuse.composite.marks import Marks
 from livefuse.config import Config
 from livefuse.environment import environment
-from livefuse.errors import EmptySource, Interrupted, SessionError
+from livefuse.errors import EmptySource, Interrupted, NeedsRestart, SessionError
 from livefuse.loop import PipelineLoop
 from livefuse.mailbox import Every, Latest, Mailbox
 from livefuse.memory import resident_bytes
+from livefuse.outputs import Outputs
 from livefuse.retire import Retire
 from livefuse.sinks.base import Sink, StreamInfo
-from livefuse.sinks.worker import SinkWorker
 from livefuse.source.base import Source
 from livefuse.stages import Stages, build_stages
 from livefuse.stats import Stats
@@ -41,7 +41,7 @@ _USUAL_FPS = 30  # of sources that do not say
 class _Threads:
     capture: Capture
     loop: PipelineLoop
-    sinks: list[SinkWorker]
+    sinks: Outputs
 
 
 class Session(Changes):
@@ -49,7 +49,8 @@ class Session(Changes):
 
     `every_frame` is for files: nothing is dropped or paced, and if anything fails, outputs are given up. Otherwise the
     session is live: the newest frame wins, and one failed sink does not end it. `source`, `sinks` and `stages` may be
-    handed in ready-made; by default they are made from the configuration.
+    handed in ready-made; by default they are made from the configuration. `always` are sinks besides those, which come first;
+    `source_door` opens what the configuration names as its source.
     """
 
     def __init__(
@@ -61,12 +62,14 @@ class Session(Changes):
         stages: Stages | None = None,
         clock: Clock | None = None,
         every_frame: bool = False,
+        always: Sequence[Sink] = (),
+        source_door: Callable[[str], Source] | None = None,
     ) -> None:
         super().__init__(config)
         self.state: State = "new"
         self.clock = clock or MonotonicClock()
         self._source, self._given_sinks, self._stages = source, sinks, stages
-        self._every = every_frame
+        self._every, self._always, self._source_door = every_frame, always, source_door
         self._threads: _Threads | None = None
         self._ended = asyncio.Event()
         self._stopped = False
@@ -108,6 +111,15 @@ class Session(Changes):
         governor = self._running.governor if self._running else None
         return record | ({"adaptive": governor.record()} if governor else {})
 
+    def histograms(self) -> dict[str, Any]:
+        """Stage, latency and interval times as `Buckets` count them."""
+        return self._stats.histograms()
+
+    @property
+    def sink_urls(self) -> dict[str, str]:
+        """Running sinks by name."""
+        return self._threads.sinks.urls if self._threads else {}
+
     @property
     def frames_out(self) -> int:
         """Frames that have left the pipeline."""
@@ -119,64 +131,88 @@ class Session(Changes):
 
     def _open(self) -> None:
         from livefuse.composite.slate import slate
-        from livefuse.sinks import open_sink
 
         config = self.config
+        given = [(sink, "") for sink in self._given_sinks] if self._given_sinks else self._named_sinks()
         source = self._source or self._open_source()
         self._source = source
         info = source.info
         stream = StreamInfo(info.width, info.height, info.fps, info.format, info.colour)
-        sinks = self._given_sinks or [open_sink(url, config.output, config.runtime) for url in config.sinks]
-        names = _unique([sink.name for sink in sinks])
-        self._stats = Stats(names[0])
+        self._stats = Stats("")
         marks = Marks(self._stats, stream, config, self.clock)
         self._stages = stages = self._stages or build_stages(config, self.clock, marks, wait=self._every)
         look = stages.look(config)
         bare = all(identity is None for identity in look.identities)
         if bare and config.privacy.mode == "closed" and config.backend != "null":
             log.warning("no face to put on (--face): with privacy closed, every picture leaves covered")
-        workers = [self._worker(sink, name, stream) for sink, name in zip(sinks, names, strict=True)]
+        sinks = Outputs(stream, self.clock, self._stats, config.live, every=self._every, on_end=self._tell)
         inbox: Mailbox[Captured] = Every() if self._every else Latest()
         cover = slate(info.format, info.height, info.width, info.colour, "camera paused", config.privacy.slate or None)
-        retire = Retire(config.privacy, stages.pipeline, workers, cover, self.clock, self._stats)
+        retire = Retire(config.privacy, stages.pipeline, sinks, cover, self.clock, self._stats)
         governor = None if self._every else Governor(config.adaptive, 1e9 / float(info.fps or _USUAL_FPS))
         loop = PipelineLoop(
             inbox, stages.pipeline, retire, look, self.clock, self._stats,
             live=None if self._every else config.live, governor=governor, on_end=self._tell,
         )  # fmt: skip
-        capture = Capture(
-            source, inbox, self.clock, config.live, self._stats,
-            realtime=not self._every, seconds=config.seconds, reopen=self._open_source,
-        )  # fmt: skip
-        self._threads = _Threads(capture, loop, workers)
-        self._running = Running(stages, loop, marks, governor)
+        self._inbox = inbox
+        self._threads = _Threads(self._capture(source), loop, sinks)
+        self._running = Running(stages, loop, marks, sinks, governor)
         if governor is not None:
             marks.note = lambda: governor.note
             governor.govern(self.ladder(config, look))
-        self._start(self._threads)
+        self._start(self._threads, given)
 
-    def _start(self, threads: _Threads) -> None:
-        for worker in threads.sinks:
-            worker.start()
-        for worker in threads.sinks:
-            worker.opened.wait()
-        self._check_sinks()
+    def _start(self, threads: _Threads, given: Sequence[tuple[Sink, str]]) -> None:
+        threads.sinks.open([*((sink, "") for sink in self._always), *given])
         threads.loop.start()
         if self._stopped:
             threads.capture.halt()
         threads.capture.start()
 
+    def _named_sinks(self) -> list[tuple[Sink, str]]:
+        return [(self._open_sink(url), url) for url in self.config.sinks]
+
+    def _open_sink(self, url: str) -> Sink:
+        from livefuse.sinks import open_sink
+
+        return open_sink(url, self.config.output, self.config.runtime)
+
     def _open_source(self) -> Source:
+        return self._source_at(self.config.source)
+
+    def _source_at(self, url: str) -> Source:
+        if self._source_door is not None:
+            return self._source_door(url)
         from livefuse.source import open_source
 
-        return open_source(self.config.source, stall_ms=self.config.live.lost_ms)
+        return open_source(url, stall_ms=self.config.live.lost_ms)
 
-    def _worker(self, sink: Sink, name: str, stream: StreamInfo) -> SinkWorker:
-        live = self.config.live
-        retry = live.reconnect_max_s if live.reconnect and not self._every else None
-        return SinkWorker(
-            sink, name, stream, self.clock, self._stats, every=self._every, retry_max_s=retry, on_end=self._tell
-        )
+    def _another_source(self, url: str) -> Source:
+        assert self._threads is not None
+        source, now = self._source_at(url), self._threads.capture.info
+        new = source.info
+        if (new.width, new.height, new.format, new.colour) != (now.width, now.height, now.format, now.colour):
+            source.close()
+            raise NeedsRestart(
+                f"{new.url}: {new.width}x{new.height} {new.format} cannot follow {now.width}x{now.height} {now.format}",
+                hint="restart the session for it",
+            )
+        return source
+
+    def _read_from(self, source: Source) -> None:
+        assert self._threads is not None
+        following, before = self._capture(source), self._threads.capture
+        before.give_way(following)
+        self._threads.capture = following
+        if self._stopped:
+            following.halt()
+        following.start()
+
+    def _capture(self, source: Source) -> Capture:
+        return Capture(
+            source, self._inbox, self.clock, self.config.live, self._stats,
+            realtime=not self._every, seconds=self.config.seconds, reopen=self._open_source,
+        )  # fmt: skip
 
     async def _wait(self) -> None:
         """Until the pipeline has ended, or too few sinks are left to go on for."""
@@ -184,8 +220,8 @@ class Session(Changes):
         while not self._threads.loop.finished.is_set():
             await self._ended.wait()
             self._ended.clear()
-            dead = [worker.error is not None for worker in self._threads.sinks]
-            if all(dead) or (self._every and any(dead)):
+            sinks = self._threads.sinks
+            if sinks.errors and (self._every or len(sinks.errors) == len(sinks)):
                 self._threads.capture.halt()
                 break
 
@@ -200,29 +236,20 @@ class Session(Changes):
             if thread.ident is not None:
                 thread.join(_JOIN_S)
         whole = not self._every or (not self._stopped and self._first_error() is None)
-        complete = whole and self._stats.out > 0
-        for worker in sinks:
-            worker.finish(keep=complete)
-        for worker in sinks:
-            worker.join(_JOIN_S)
-
-    def _check_sinks(self) -> None:
-        for worker in self._threads.sinks if self._threads else []:
-            if worker.error is not None:
-                raise worker.error
+        sinks.close(keep=whole and self._stats.out > 0)
 
     def _first_error(self) -> Exception | None:
         if self._threads is None:
             return None
-        errors = [self._threads.loop.error, self._threads.capture.error, *(w.error for w in self._threads.sinks)]
+        errors = [self._threads.loop.error, self._threads.capture.error, *self._threads.sinks.errors]
         return next((error for error in errors if error is not None), None)
 
     def _raise_first_error(self) -> None:
         threads = self._threads
         assert threads is not None
         fatal = [threads.loop.error, threads.capture.error]
-        sink_errors = [worker.error for worker in threads.sinks if worker.error is not None]
-        if self._every or len(sink_errors) == len(threads.sinks):
+        sink_errors = threads.sinks.errors
+        if self._every or (sink_errors and len(sink_errors) == len(threads.sinks)):
             fatal += sink_errors
         for error in fatal:
             if error is not None:
@@ -241,13 +268,3 @@ def _waker(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> Callable[[]
             loop.call_soon_threadsafe(event.set)
 
     return wake
-
-
-def _unique(names: list[str]) -> list[str]:
-    """Two sinks of the same kind are told apart by a number."""
-    seen: dict[str, int] = {}
-    unique = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        unique.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
-    return unique

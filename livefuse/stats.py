@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from livefuse.clock import LatencyTrace, Reservoir
+from livefuse.clock import Buckets, LatencyTrace, Reservoir
 from livefuse.composite.privacy import Verdict
 
 _FPS_WINDOW_NS = 2_000_000_000
@@ -65,6 +65,8 @@ class Stats:
         self.pipeline_ms = Reservoir(16384)
         self.interval_ms = Reservoir(16384)
         self.stages_ms: dict[str, Reservoir] = {}
+        self._stage_times: dict[str, Buckets] = {}
+        self._latency, self._intervals = Buckets(), Buckets()
         self.sinks: dict[str, SinkStats] = {}
         self._left_ns: deque[int] = deque(maxlen=240)
         self._first_left_ns = 0
@@ -86,6 +88,7 @@ class Stats:
             self.pipeline_ms.add(pipeline_ns / 1e6)
             if self._left_ns:
                 self.interval_ms.add((now_ns - self._left_ns[-1]) / 1e6)
+                self._intervals.add((now_ns - self._left_ns[-1]) / 1e9)
             self._first_left_ns = self._first_left_ns or now_ns
             self._left_ns.append(now_ns)
 
@@ -112,8 +115,21 @@ class Stats:
             sink.latency_ms.add(trace.total_ns / 1e6)
             if name != self._primary:
                 return
+            self._latency.add(trace.total_ns / 1e9)
             for stage, took_ns in trace.stages_ns().items():
                 self.stages_ms.setdefault(stage, Reservoir()).add(took_ns / 1e6)
+                self._stage_times.setdefault(stage, Buckets()).add(took_ns / 1e9)
+
+    def lead(self, name: str) -> None:
+        """The sink that latency and stage times are taken of from now on."""
+        with self._lock:
+            self._primary = name
+
+    def histograms(self) -> dict[str, Any]:
+        """Cumulative counts as `Buckets.snapshot` gives them: `stages` by name, `latency`, `interval`."""
+        with self._lock:
+            stages = {name: times.snapshot() for name, times in self._stage_times.items()}
+            return {"stages": stages, "latency": self._latency.snapshot(), "interval": self._intervals.snapshot()}
 
     def fps(self, now_ns: int | None = None) -> float:
         """Frames per second that left the pipeline: over the last two seconds, or over the run without `now_ns`."""
