@@ -3,7 +3,7 @@
 import { Refused, exchange, leave, namedServers } from "./peer.js";
 
 const BACK_OFF_MS = [250, 5000];
-const LOOK_MS = 500;
+const LOOK_MS = [100, 500]; // before the first picture, and after
 const SILENT_MS = 2000; // no packet, no report, no answer: the daemon is gone
 const NO_PICTURE_MS = 8000; // it lives, but this connection brings nothing
 const CONNECT_MS = 6000;
@@ -106,7 +106,7 @@ export class Whep extends EventTarget {
     let [signAt, frameAt] = [began, began];
     let liveSince = 0;
     for (;;) {
-      await lookAgain(this.connection);
+      await lookAgain(this.connection, LOOK_MS[liveSince ? 1 : 0]);
       signal.throwIfAborted();
       const now = performance.now();
       const pulse = await signsOfLife(this.connection);
@@ -154,14 +154,14 @@ function fail(state, sinceStart, sinceSign, sinceFrame) {
 }
 
 // The next look: after a while, or as soon as the connection's state changes.
-function lookAgain(connection) {
+function lookAgain(connection, within) {
   return new Promise((done) => {
     const ready = () => {
       clearTimeout(timer);
       connection.removeEventListener("connectionstatechange", ready);
       done();
     };
-    const timer = setTimeout(ready, LOOK_MS);
+    const timer = setTimeout(ready, within);
     connection.addEventListener("connectionstatechange", ready);
   });
 }
