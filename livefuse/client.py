@@ -1,0 +1,228 @@
+"""Talks to a running daemon over its HTTP API."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from livefuse import __version__
+from livefuse.errors import BadValue, DaemonError, DaemonUnreachable, LivefuseError, NotAllowed, NotHere
+from livefuse.paths import Paths
+
+URL_VARIABLE = "LIVEFUSE_DAEMON"
+TOKEN_VARIABLE = "LIVEFUSE_TOKEN"
+
+_CONNECT_S = 3.0
+_ANSWER_S = 300.0  # starting a session loads models, and may fetch them first
+_OF_STATUS: dict[int, type[DaemonError]] = {401: NotAllowed, 403: NotAllowed, 404: NotHere, 421: NotAllowed}
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a daemon says about itself in the state folder."""
+
+    url: str
+    token: str
+    pid: int
+    version: str
+    started: str
+
+
+def running_daemons(state: Path) -> list[Running]:
+    """Those of this machine and user whose process lives; files that say something else are left out."""
+    found = (_told(path) for path in sorted(state.glob("daemon-*.json")))
+    return [daemon for daemon in found if daemon is not None and _lives(daemon.pid)]
+
+
+def _told(path: Path) -> Running | None:
+    try:
+        tree = json.loads(path.read_text("utf-8"))
+        return Running(
+            str(tree["url"]), str(tree["token"]), int(tree["pid"]), str(tree["version"]), str(tree["started"])
+        )
+    except (OSError, ValueError, TypeError, KeyError):  # being written, of another version, or another user's
+        return None
+
+
+def _lives(pid: int) -> bool:
+    if os.name == "nt":  # where signal 0 is Ctrl-C
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+class Client:
+    """One daemon. Close it, or use it in a `with` block."""
+
+    def __init__(self, url: str, token: str = "", *, transport: httpx.BaseTransport | None = None) -> None:
+        self.url = _checked(url)
+        headers = {"User-Agent": f"livefuse/{__version__}", "Accept": "application/json, */*;q=0.5"}
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers=headers,
+            timeout=httpx.Timeout(_ANSWER_S, connect=_CONNECT_S),
+            transport=transport,
+            trust_env=not is_loopback(self.url),  # a proxy would look for the daemon on its own machine
+        )
+
+    @classmethod
+    def find(cls, url: str = "", token: str = "", *, state: Path | None = None) -> Client:
+        """The daemon at `url`, at LIVEFUSE_DAEMON, or the one that runs here. A token that was kept on this machine is
+        only ever sent to this machine.
+
+        Raises: DaemonUnreachable when none runs here; BadValue for no address, or when several run.
+        """
+        url = url or os.environ.get(URL_VARIABLE, "")
+        token = token or os.environ.get(TOKEN_VARIABLE, "")
+        folder = state or Paths.default().state
+        here = running_daemons(folder)
+        if url:
+            return cls(url, token or _kept_token(url, here, folder))
+        if not here:
+            raise DaemonUnreachable(
+                "no daemon runs here", hint=f"`livefuse serve` starts one; --daemon URL or {URL_VARIABLE} names another"
+            )
+        if len(here) > 1:
+            urls = ", ".join(daemon.url for daemon in here)
+            raise BadValue(f"{len(here)} daemons run here: {urls}", hint=f"say which: --daemon {here[0].url}")
+        return cls(here[0].url, token or here[0].token)
+
+    def get(self, path: str, **query: str) -> Any:
+        return self.call("GET", path, query=query)
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        return self.call("POST", path, body=body)
+
+    def put(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self.call("PUT", path, body=body)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self.call("PATCH", path, body=body)
+
+    def delete(self, path: str) -> Any:
+        return self.call("DELETE", path)
+
+    def upload(
+        self, path: str, files: Mapping[str, tuple[str, bytes, str]], fields: Mapping[str, str] | None = None
+    ) -> Any:
+        """Post a form: field -> (file name, content, media type), and plain fields beside. Raises: LivefuseError."""
+        return self.call("POST", path, files=files, fields=fields)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+        files: Mapping[str, tuple[str, bytes, str]] | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> Any:
+        """What the daemon answers, decoded. Raises: the error that the daemon met, DaemonUnreachable."""
+        with self._reached():
+            response = self._http.request(method, path, json=body, params=query, files=files, data=fields)
+        if not response.is_success:
+            raise problem(response)
+        if not response.content:
+            return {}
+        if "json" in response.headers.get("content-type", ""):
+            return response.json()
+        return response.text
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TimeoutException as error:
+            raise DaemonUnreachable(
+                f"{self.url} did not answer in time", hint="is it busy, or behind a firewall? `livefuse health` asks again"
+            ) from error
+        except httpx.TransportError as error:
+            raise DaemonUnreachable(
+                f"no daemon answers at {self.url}: {error}",
+                hint="`livefuse serve` starts one; its address is what it prints",
+            ) from error
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def problem(response: httpx.Response) -> LivefuseError:
+    """The error that a refusing answer tells of, as the class that was raised there. Source: RFC 9457."""
+    try:
+        told = response.json()
+    except ValueError:
+        told = {}
+    if not isinstance(told, dict):
+        told = {}
+    kind = LivefuseError.registry.get(str(told.get("code", "")), _OF_STATUS.get(response.status_code, DaemonError))
+    detail = told.get("detail") or told.get("title") or response.reason_phrase or "no reason given"
+    message = detail if isinstance(detail, str) else json.dumps(detail)
+    if "code" not in told:
+        message = f"{response.request.url} answered {response.status_code}: {message}"
+    return kind(message, hint=str(told.get("hint", "")) or _hint(kind))
+
+
+def _hint(kind: type[LivefuseError]) -> str:
+    return f"{TOKEN_VARIABLE}=... holds what `livefuse serve` printed" if issubclass(kind, NotAllowed) else ""
+
+
+def segment(name: str) -> str:
+    """A name as one part of a path, whatever is in it."""
+    return quote(name, safe="")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is this machine's own."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _checked(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise BadValue(f"{url!r} is no daemon's address", hint="write it as `livefuse serve` prints it: http://HOST:PORT")
+    return url.rstrip("/")
+
+
+def _kept_token(url: str, here: list[Running], state: Path) -> str:
+    """Of the daemon of this machine at that address, or what daemons of this machine use."""
+    for daemon in here:
+        if daemon.url.rstrip("/") == url.rstrip("/"):
+            return daemon.token
+    if not is_loopback(url):
+        return ""
+    try:
+        return (state / "token").read_text("utf-8").strip()
+    except OSError:
+        return ""
