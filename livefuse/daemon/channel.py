@@ -1,0 +1,233 @@
+"""A channel: a name under which pictures come in, are swapped, and are watched. It outlives its sessions.
+
+When a session ends, fails or is restarted for a change, the viewers stay and see a slate meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+from livefuse.clock import Clock, MonotonicClock
+from livefuse.config import Config, make_config
+from livefuse.daemon_config import WebRtcConfig, laid_over
+from livefuse.errors import LivefuseError, NeedsRestart, SessionError, SinkLost, SourceError
+from livefuse.session import Session
+from livefuse.source.base import Source
+from livefuse.source.url import masked, parse
+from livefuse.webrtc.broadcast import Broadcast
+from livefuse.webrtc.inlet import Inlet
+
+log = logging.getLogger("livefuse")
+
+State: TypeAlias = Literal["stopped", "starting", "running", "ended", "failed"]
+
+_RETRY_FIRST_S, _RETRY_MAX_S = 0.5, 10.0
+_STEADY_S = 30.0  # a session that ran for so long was well: what ends it is a new fault
+_SETTLE_S = 20.0
+_AGAIN = (SourceError, SinkLost)
+
+
+class Channel:
+    """All methods belong to the event loop. `config` is what the next session begins with."""
+
+    def __init__(
+        self, name: str, config: Config, webrtc: WebRtcConfig, *, host: str = "127.0.0.1", clock: Clock | None = None
+    ) -> None:
+        self.name, self.config = name, config
+        self.session: Session | None = None
+        self.error: LivefuseError | None = None
+        self._clock = clock or MonotonicClock()
+        self.broadcast = Broadcast(name, webrtc, self._clock, host=host)
+        self.inlet = Inlet(name, webrtc, self._clock, host=host)
+        self._task: asyncio.Task[None] | None = None
+        self._resting: State = "stopped"
+        self._stopping = asyncio.Event()
+        self._changing = asyncio.Lock()
+
+    @property
+    def state(self) -> State:
+        if self._task is None or self._task.done():
+            return self._resting
+        return "running" if self._runs() else "starting"
+
+    async def start(self) -> None:
+        """Have a session run; what goes wrong later is told by `state` and `error`."""
+        if self._task is None or self._task.done():
+            self._stopping.clear()
+            self.error = None
+            self._task = asyncio.create_task(self._keep_running(), name=f"channel {self.name}")
+
+    async def stop(self) -> None:
+        """End the session; its outputs are completed."""
+        self._stopping.set()
+        if self.session is not None:
+            self.session.stop()
+        if self._task is not None:
+            await self._task
+        self._resting = "stopped"
+        self.broadcast.show_slate("paused")
+
+    async def restart(self) -> None:
+        """Begin anew; returns when the session runs. Raises: LivefuseError of what keeps it from running."""
+        await self.stop()
+        await self.start()
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until the session runs or will not. Raises: LivefuseError of what keeps it from running."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLE_S):
+                while self.state == "starting" and self.error is None:
+                    await asyncio.sleep(0.02)
+        if self.error is not None:
+            raise self.error
+
+    async def close(self) -> None:
+        """For good: viewers and publisher are told."""
+        await self.stop()
+        await asyncio.gather(self.broadcast.close(), self.inlet.close())
+
+    async def change(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Lay nested settings over what holds now: `live` names the keys that a running session took without a hitch.
+
+        What it cannot take restarts it; if that fails, all is as before.
+        Raises: UnknownKey, BadValue, and whatever the new settings lack.
+        """
+        async with self._changing:
+            return await self._change_to(make_config(laid_over(self._now().model_dump(), overrides), origin="request"))
+
+    async def add_sink(self, url: str) -> str:
+        """The name of the new sink. Raises: BadValue, SinkError."""
+        async with self._changing:
+            if not self._runs():
+                raise SessionError(f"{self.name} is {self.state}", hint="start it first, or set its `sinks`")
+            assert self.session is not None
+            name = await asyncio.to_thread(self.session.add_sink, url)
+            self.config = self.session.config
+            return name
+
+    async def remove_sink(self, name: str) -> None:
+        """Raises: NotHere, SessionError."""
+        async with self._changing:
+            if not self._runs():
+                raise SessionError(f"{self.name} is {self.state}", hint="start it first, or set its `sinks`")
+            assert self.session is not None
+            await asyncio.to_thread(self.session.remove_sink, name)
+            self.config = self.session.config
+
+    def summary(self) -> dict[str, Any]:
+        """What a list of sessions shows."""
+        config, session = self._now(), self.session if self._runs() else None
+        record = session.record() if session else {}
+        latency = record.get("latency_ms", {})
+        return {
+            "name": self.name,
+            "state": self.state,
+            "error": _problem(self.error),
+            "source": masked(config.source),
+            "identity": masked(config.identity.photo),
+            "swapper": config.swap.model,
+            "privacy": config.privacy.mode,
+            "fps": round(session.fps(), 2) if session else 0.0,
+            "latency_ms": {name: latency.get(name, 0.0) for name in ("p50", "p95", "p99")},
+            "viewers": self.broadcast.viewers,
+            "publisher": self.inlet.connected,
+            "sinks": {name: masked(url) for name, url in session.sink_urls.items()} if session else {},
+        }
+
+    def record(self) -> dict[str, Any]:
+        """The record of design §6 of this or the last session, with what WebRTC did beside it."""
+        session = self.session.record() if self.session else {}
+        now = {"state": self.state, "webrtc": self.broadcast.record(), "publisher": self.inlet.record()}
+        return session | now | {"error": _problem(self.error)}
+
+    def _runs(self) -> bool:
+        return self.session is not None and self.session.state == "running"
+
+    def _now(self) -> Config:
+        return self.session.config if self.session is not None and self._runs() else self.config
+
+    async def _change_to(self, config: Config) -> dict[str, Any]:
+        before = self._now()
+        if not self._runs():
+            self.config = config
+            return {"live": [], "restarted": False}
+        assert self.session is not None
+        try:
+            keys = await asyncio.to_thread(self.session.change, config)
+        except NeedsRestart:
+            await self._restart_with(config, before)
+            return {"live": [], "restarted": True}
+        self.config = config
+        return {"live": keys, "restarted": False}
+
+    async def _restart_with(self, config: Config, before: Config) -> None:
+        self.config = config
+        try:
+            await self.restart()
+        except LivefuseError:
+            self.config = before
+            await self.restart()
+            raise
+
+    async def _keep_running(self) -> None:
+        wait_s = _RETRY_FIRST_S
+        while not self._stopping.is_set():
+            began_ns = self._clock.now_ns()
+            error = await self._run_once()
+            self._resting = "ended" if error is None else "failed"
+            if self._stopping.is_set():
+                return
+            if error is None:
+                self.broadcast.show_slate("the source has ended")
+                return
+            log.error("%s: %s", self.name, error.message)
+            self.broadcast.show_slate("interrupted")
+            if not isinstance(error, _AGAIN):
+                return
+            ran_s = (self._clock.now_ns() - began_ns) / 1e9
+            wait_s = _RETRY_FIRST_S if ran_s > _STEADY_S else min(wait_s * 2, _RETRY_MAX_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait_s)
+
+    async def _run_once(self) -> LivefuseError | None:
+        """One session from its opening to its end; the error that it ended with."""
+        self.session = session = self._session()
+        running = asyncio.create_task(session.run())
+        try:
+            while not running.done() and session.state != "running":
+                await asyncio.wait([running], timeout=0.02)
+            if session.state == "running":
+                self.error = None
+            await running
+        except LivefuseError as error:
+            self.error = error
+        except Exception as error:
+            log.exception("%s failed", self.name)
+            self.error = SessionError(f"{type(error).__name__}: {error}", hint="this is a fault of livefuse")
+        else:
+            self.error = None
+        if session.state == "closed" and session.frames_out:
+            self.config = session.config  # what was changed while it ran holds for the next
+        return self.error
+
+    def _session(self) -> Session:
+        own = tuple(url for url in self.config.sinks if not url.startswith("webrtc:"))
+        config = self.config.model_copy(update={"sinks": own})
+        return Session(config, always=[self.broadcast.sink()], source_door=self._open_source)
+
+    def _open_source(self, url: str) -> Source:
+        from livefuse.source import open_source
+
+        location = parse(url)
+        if location.kind == "webrtc":
+            return self.inlet.open_source(location)
+        return open_source(url, stall_ms=self.config.live.lost_ms)
+
+
+def _problem(error: LivefuseError | None) -> dict[str, str] | None:
+    return {"code": error.code, "message": error.message, "hint": error.hint} if error else None

@@ -1,0 +1,152 @@
+"""The daemon: channels by name, presets and jobs, and a configuration that is followed while it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from livefuse.config import Config
+from livefuse.daemon.channel import Channel
+from livefuse.daemon.jobs import Jobs
+from livefuse.daemon.presets import Presets
+from livefuse.daemon.token import find_token
+from livefuse.daemon_config import DaemonConfig, check_session_name, load_daemon_config
+from livefuse.errors import AlreadyHere, ConfigError, LivefuseError, NotHere
+from livefuse.paths import Paths
+from livefuse.reconfigure import changed_keys
+
+log = logging.getLogger("livefuse")
+
+_LOOK_S = 1.0
+
+
+class Daemon:
+    """All methods belong to the event loop. `file` and `overrides` are what `reload` reads again."""
+
+    def __init__(
+        self,
+        config: DaemonConfig,
+        *,
+        file: Path | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        paths: Paths | None = None,
+    ) -> None:
+        self.config, self.paths = config, paths or Paths.default()
+        self.token = find_token(config, self.paths)
+        self.presets = Presets(self.paths.config / "presets")
+        self.jobs = Jobs(self.presets, self.paths.state / "jobs.json")
+        self.channels: dict[str, Channel] = {}
+        self._file, self._overrides = file, dict(overrides or {})
+        self._watching: asyncio.Task[None] | None = None
+        self._reloading = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Have every configured session begin; none is waited for."""
+        for name, config in self.config.sessions.items():
+            await self.create(name, config)
+        await asyncio.to_thread(self.jobs.start)
+        if self._file is not None and self.config.serve.reload:
+            self._watching = asyncio.create_task(self._watch(self._file), name="configuration file")
+
+    async def stop(self) -> None:
+        """End all sessions, their outputs completed; viewers are told."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        await asyncio.gather(
+            asyncio.to_thread(self.jobs.stop), *(channel.close() for channel in self.channels.values())
+        )
+
+    def channel(self, name: str) -> Channel:
+        """Raises: NotHere."""
+        if name not in self.channels:
+            known = ", ".join(self.channels) or "none"
+            raise NotHere(f"there is no session `{name}`", hint=f"sessions: {known}")
+        return self.channels[name]
+
+    async def create(self, name: str, config: Config, *, start: bool = True) -> Channel:
+        """Raises: BadValue for a name that no path can have, AlreadyHere."""
+        check_session_name(name)
+        if name in self.channels:
+            raise AlreadyHere(f"there is a session `{name}` already", hint="change it, or take another name")
+        channel = Channel(name, config, self.config.webrtc, host=self.config.serve.host)
+        self.channels[name] = channel
+        if start:
+            await channel.start()
+        return channel
+
+    async def remove(self, name: str) -> None:
+        """End a session and forget it. Raises: NotHere."""
+        channel = self.channel(name)
+        await channel.close()
+        self.channels.pop(name, None)
+
+    async def reload(self) -> dict[str, Any]:
+        """Read the configuration file again and take over what has changed in it since; what else was changed stays.
+
+        `changed` says by session which keys were taken live and whether it restarted, `restart` which of the daemon's own
+        keys wait for its restart. Raises: ConfigError; then nothing has changed.
+        """
+        if self._file is None:
+            raise ConfigError("this daemon was started without a configuration file", hint="livefuse serve FILE.toml")
+        async with self._reloading:
+            before, now = self.config, load_daemon_config(self._file, self._overrides)
+            self.config = now.model_copy(update={"serve": before.serve, "webrtc": before.webrtc})
+            changed = {}
+            for name in now.sessions.keys() & before.sessions.keys() & self.channels.keys():
+                over = _differences(before.sessions[name], now.sessions[name])
+                if over:
+                    changed[name] = await self._changed(self.channels[name], over)
+            added = [name for name in now.sessions if name not in self.channels]
+            for name in added:
+                await self.create(name, now.sessions[name])
+            removed = [name for name in before.sessions if name not in now.sessions and name in self.channels]
+            for name in removed:
+                await self.remove(name)
+            waiting = [key for key in ("serve", "webrtc") if getattr(before, key) != getattr(now, key)]
+            return {"changed": changed, "added": added, "removed": removed, "restart": waiting}
+
+    async def _changed(self, channel: Channel, over: Mapping[str, Any]) -> dict[str, Any]:
+        """One session that cannot take its change does not keep the others from theirs."""
+        try:
+            return await channel.change(over)
+        except LivefuseError as error:
+            log.error("%s: %s", channel.name, error.message)
+            return {"live": [], "restarted": False, "error": error.message}
+
+    async def _watch(self, file: Path) -> None:
+        seen = _stamp(file)
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            now = _stamp(file)
+            if now == seen or now is None:
+                continue
+            seen = now
+            try:
+                log.warning("%s has changed: %s", file, await self.reload())
+            except LivefuseError as error:
+                log.error("%s was not taken over: %s", file, error.message)
+
+
+def _differences(before: Config, now: Config) -> dict[str, Any]:
+    """What changed, as nested settings."""
+    tree: dict[str, Any] = {}
+    values = now.model_dump()
+    for key in changed_keys(before, now):
+        section, _, name = key.rpartition(".")
+        if section:
+            tree.setdefault(section, {})[name] = values[section][name]
+        else:
+            tree[name] = values[name]
+    return tree
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
