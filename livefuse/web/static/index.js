@@ -60,8 +60,9 @@ function facts(session) {
   const said = [];
   const source = session.source?.url ?? session.source;
   if (typeof source === "string" && source) said.push(source);
-  if (typeof session.fps === "number") said.push(`${session.fps.toFixed(0)} fps`);
-  if (typeof session.latency_ms?.p50 === "number") said.push(`p50 ${session.latency_ms.p50.toFixed(1)} ms`);
+  if (typeof session.identity === "string" && session.identity) said.push(`as ${session.identity}`);
+  if (typeof session.fps === "number" && session.fps > 0) said.push(`${session.fps.toFixed(0)} fps`);
+  if (session.latency_ms?.p50 > 0) said.push(`p50 ${session.latency_ms.p50.toFixed(1)} ms`);
   if (typeof session.viewers === "number") said.push(session.viewers === 1 ? "1 viewer" : `${session.viewers} viewers`);
   if (session.publisher === true) said.push("a camera publishes");
   return said.join("  ·  ");

@@ -18,7 +18,7 @@ const clean = flag("clean", false);
 
 const [video, root] = [at("video"), document.documentElement];
 const whep = new Whep(`${base}/whep`);
-const words = { idle: "stopped", connecting: "connecting", live: "live", waiting: "waiting", reconnecting: "reconnecting" };
+const words = { idle: "Stopped", connecting: "Connecting", live: "Live", waiting: "Waiting", reconnecting: "Reconnecting", refused: "Not allowed" };
 
 document.title = `${name} · livefuse`;
 document.body.classList.add(clean ? "clean" : "framed");
@@ -33,8 +33,8 @@ whep.addEventListener("stream", () => {
 });
 
 whep.addEventListener("state", () => {
-  root.dataset.state = whep.state;
-  at("words").textContent = [words[whep.state] ?? whep.state, whep.reason].filter(Boolean).join(": ");
+  root.dataset.state = at("status").dataset.state = whep.state;
+  at("words").textContent = [words[whep.state], whep.reason].filter(Boolean).join(": ");
   const failing = whep.reason !== "" && whep.state !== "waiting";
   at("notice").hidden = clean || !failing || !(whep.hint || whep.state === "refused");
   at("reason").textContent = whep.reason;

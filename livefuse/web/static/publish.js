@@ -120,7 +120,7 @@ function stop() {
   at("note").hidden = true;
 }
 
-const words = { idle: "not publishing", connecting: "connecting", live: "publishing", failed: "not publishing" };
+const words = { idle: "Not publishing", connecting: "Connecting", live: "Publishing", failed: "Not publishing" };
 
 whip.addEventListener("state", () => {
   const running = whip.state === "live" || whip.state === "connecting";
