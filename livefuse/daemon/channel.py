@@ -98,7 +98,8 @@ class Channel:
         Raises: UnknownKey, BadValue, and whatever the new settings lack.
         """
         async with self._changing:
-            return await self._change_to(make_config(laid_over(self._now().model_dump(), overrides), origin="request"))
+            config = make_config(laid_over(self._now().model_dump(), overrides), origin="request")
+            return await self._change_to(config.model_copy(update={"sinks": _besides(config.sinks)}))
 
     async def add_sink(self, url: str) -> str:
         """The name of the new sink. Raises: BadValue, SinkError."""
@@ -216,8 +217,7 @@ class Channel:
         return self.error
 
     def _session(self) -> Session:
-        own = tuple(url for url in self.config.sinks if not url.startswith("webrtc:"))
-        config = self.config.model_copy(update={"sinks": own})
+        config = self.config.model_copy(update={"sinks": _besides(self.config.sinks)})
         return Session(config, always=[self.broadcast.sink()], source_door=self._open_source)
 
     def _open_source(self, url: str) -> Source:
@@ -227,6 +227,11 @@ class Channel:
         if location.kind == "webrtc":
             return self.inlet.open_source(location)
         return open_source(url, stall_ms=self.config.live.lost_ms)
+
+
+def _besides(sinks: tuple[str, ...]) -> tuple[str, ...]:
+    """The sinks that are not a channel's anyway: it is always watched by WebRTC, and needs no sink to keep it going."""
+    return tuple(url for url in sinks if url != "null:" and not url.startswith("webrtc:"))
 
 
 def _problem(error: LivefuseError | None) -> dict[str, str] | None:
