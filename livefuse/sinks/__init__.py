@@ -7,30 +7,34 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from livefuse.config import OutputConfig, RuntimeConfig
     from livefuse.sinks.base import Sink
+    from livefuse.sinks.shared import Encoders
     from livefuse.sinks.url import SinkUrl
 
 
-def open_sink(url: str, output: OutputConfig, runtime: RuntimeConfig | None = None) -> Sink:
+def open_sink(
+    url: str, output: OutputConfig, runtime: RuntimeConfig | None = None, *, encoders: Encoders | None = None
+) -> Sink:
     """The sink that a URL names, not opened yet: the session opens it on the sink's own thread.
 
     `null:`, a path or `file:PATH` (video by its suffix, or pictures), `rtmp://` `rtmps://` `rtsp://` `srt://` `udp://`,
     `vcam:` or `vcam:/dev/video10`; options follow as a query with FFmpeg's names and win over `output`.
     With `upscale=MODEL`, or `output.upscale`, frames are enlarged before they go there; `runtime` is what runs the model.
+    Network sinks that are given the same `encoders` (one object per session) and have equal settings are encoded once.
     Raises: BadValue, SinkUnwritable.
     """
     from livefuse.sinks.url import parse_sink_url
 
     target = parse_sink_url(url)
-    sink = _plain_sink(target, output)
     model = target.options.get("upscale", output.upscale)
     if not model:
-        return sink
+        return _plain_sink(target, output, encoders)
+    sink = _plain_sink(target, output, None)  # its frames are its own
     from livefuse.sinks.upscaled import UpscaledSink, Upscaling
 
     return UpscaledSink(sink, Upscaling(model), runtime)
 
 
-def _plain_sink(target: SinkUrl, output: OutputConfig) -> Sink:
+def _plain_sink(target: SinkUrl, output: OutputConfig, encoders: Encoders | None) -> Sink:
     from livefuse.sinks.url import NETWORK_SCHEMES
 
     if target.scheme == "null":
@@ -44,7 +48,7 @@ def _plain_sink(target: SinkUrl, output: OutputConfig) -> Sink:
     if target.scheme in NETWORK_SCHEMES:
         from livefuse.sinks.stream import StreamSink
 
-        return StreamSink.from_url(target, output)
+        return StreamSink.from_url(target, output, encoders)
     if target.is_image:
         from livefuse.sinks.image import ImageSink
 

@@ -1,8 +1,9 @@
-"""The process behind a StreamSink: `python -m livefuse.sinks.broadcast`, spoken to as `wire` says."""
+"""The process behind a StreamSink: `python -m livefuse.sinks.broadcast`, spoken to as `wire` says. It only muxes."""
 
 from __future__ import annotations
 
 import faulthandler
+import io
 import json
 import os
 import signal
@@ -10,22 +11,21 @@ import sys
 from fractions import Fraction
 from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
-import numpy as np
 from av.container import OutputContainer
 from av.error import FFmpegError, ProtocolNotFoundError
+from av.packet import Packet
+from av.video.stream import VideoStream
 
-from livefuse.errors import SinkError
-from livefuse.frame import U8, HostFrame, plane_shapes
-from livefuse.sinks.encoder import EncoderSettings, VideoEncoder, encoder_name
 from livefuse.sinks.wire import HEADER, Job
 
 _TIME_BASE = Fraction(1, 90_000)
 _ORPHAN_S = 8.0  # the sink ends this process sooner; this is for when the sink itself has died
 _CONTAINERS = {"rtmp": "flv", "rtmps": "flv", "rtsp": "rtsp", "srt": "mpegts", "udp": "mpegts"}
 _TS_PACKETS_BYTES = 1316  # seven TS packets: fits an Ethernet frame
+_START_CODES = (b"\0\0\1", b"\0\0\0")
 
 
 class _Watchdog:
@@ -50,7 +50,7 @@ def main() -> None:
         if line:
             _broadcast(Job.from_line(line), commands, replies)
             _say(replies, "closed")
-    except (SinkError, FFmpegError, OSError, ValueError) as error:
+    except (FFmpegError, OSError, ValueError) as error:
         _say(replies, "error " + json.dumps(_fault(error)))
     os._exit(0)  # a container that failed would try to send its trailer once more
 
@@ -58,23 +58,24 @@ def main() -> None:
 def _broadcast(job: Job, commands: BufferedReader[FileIO], replies: BinaryIO) -> None:
     watchdog = _Watchdog()
     with watchdog:
-        container, encoder = _connect(job)
+        container, stream = _connect(job)
     _say(replies, "ready")
-    planes = tuple(np.empty(s, np.uint8) for s in plane_shapes(job.info.format, job.info.height, job.info.width))
-    last = -1
-    while (header := commands.read(HEADER.size)) and all(_fill(commands, plane) for plane in planes):
-        pts_ns, duration_ns = HEADER.unpack(header)
-        frame = HostFrame(planes, job.info.format, job.info.width, job.info.height, colour=job.info.colour)
-        last = max(last + 1, _ticks(pts_ns))
+    repeated = _parameter_sets(container, stream)
+    while len(header := commands.read(HEADER.size)) == HEADER.size:
+        pts, dts, duration, size_bytes, is_key = HEADER.unpack(header)
+        data = commands.read(size_bytes)
+        if len(data) < size_bytes:
+            break
+        packet = _packet(repeated + data if is_key else data, stream)
+        packet.pts, packet.dts, packet.duration, packet.is_keyframe = pts, dts, duration, is_key
         with watchdog:
-            container.mux(encoder.encode(frame, last, max(1, _ticks(duration_ns))))
+            container.mux(packet)
         _say(replies, "ok")
     with watchdog:
-        container.mux(encoder.flush())
         container.close()
 
 
-def _connect(job: Job) -> tuple[OutputContainer, VideoEncoder]:
+def _connect(job: Job) -> tuple[OutputContainer, VideoStream]:
     scheme = job.url.partition(":")[0]
     url = job.url
     if scheme == "udp" and "pkt_size=" not in url:
@@ -87,24 +88,31 @@ def _connect(job: Job) -> tuple[OutputContainer, VideoEncoder]:
     if _CONTAINERS[scheme] == "mpegts":
         muxer["max_delay"] = "0"
     container = av.open(url, "w", format=_CONTAINERS[scheme], container_options=muxer)
-    encoder = VideoEncoder(container, job.info, _settings(job))
+    stream = _stream(container, job)
     container.start_encoding()
-    return container, encoder
+    return container, stream
 
 
-def _settings(job: Job) -> EncoderSettings:
-    options = {"maxrate": str(job.bitrate), "bufsize": str(job.bitrate)}
-    if encoder_name(job.codec) in ("libx264", "libx265"):
-        options |= {"preset": job.preset, "tune": "zerolatency"}
-    return EncoderSettings(job.codec, _TIME_BASE, options, bits_per_second=job.bitrate, gop=job.gop, low_latency=True)
+def _stream(container: OutputContainer, job: Job) -> VideoStream:
+    """A copy of the stream that `job.head` describes."""
+    with av.open(io.BytesIO(job.head), format="nut") as head:
+        stream = container.add_stream_from_template(head.streams.video[0], opaque=True)
+    stream.time_base = _TIME_BASE
+    stream.codec_context.framerate = job.fps
+    stream.codec_context.bit_rate = job.bitrate
+    return stream
 
 
-def _fill(commands: BufferedReader[FileIO], plane: U8) -> bool:
-    return commands.readinto(plane.data.cast("B")) == plane.nbytes
+def _parameter_sets(container: OutputContainer, stream: VideoStream) -> bytes:
+    """What must go before every key frame, because MPEG-TS has no other place for it: who tunes in later needs it."""
+    known = stream.codec_context.extradata or b""
+    return known if container.format.name == "mpegts" and known.startswith(_START_CODES) else b""
 
 
-def _ticks(ns: int) -> int:
-    return round(Fraction(ns, 1_000_000_000) / _TIME_BASE)
+def _packet(data: bytes, stream: VideoStream) -> Packet[Any]:
+    packet: Packet[Any] = Packet(data)
+    packet.stream, packet.time_base = stream, _TIME_BASE
+    return packet
 
 
 def _say(replies: BinaryIO, line: str) -> None:
@@ -113,8 +121,6 @@ def _say(replies: BinaryIO, line: str) -> None:
 
 
 def _fault(error: Exception) -> dict[str, str]:
-    if isinstance(error, SinkError):
-        return {"kind": "unwritable", "message": error.message, "hint": error.hint}
     if isinstance(error, ProtocolNotFoundError):
         hint = "this FFmpeg was built without it; rtmp, rtsp and udp work"
         return {"kind": "unwritable", "message": "no such protocol here", "hint": hint}

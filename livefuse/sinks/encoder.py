@@ -17,7 +17,7 @@ import numpy as np
 from av.codec.codec import UnknownCodecError
 from av.container import OutputContainer
 from av.packet import Packet
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
@@ -83,11 +83,12 @@ class VideoEncoder:
         self._reformatter = VideoReformatter()
         self._durations: dict[int, int] = {}
 
-    def encode(self, frame: HostFrame, pts: int, duration: int) -> list[Packet[Any]]:
-        """`pts` and `duration` are in the settings' time base."""
+    def encode(self, frame: HostFrame, pts: int, duration: int, *, key: bool = False) -> list[Packet[Any]]:
+        """`pts` and `duration` are in the settings' time base; `key` asks for a key frame."""
         self._durations[pts] = duration
         picture = self._filled(frame)
         picture.pts, picture.time_base = pts, self._time_base
+        picture.pict_type = PictureType.I if key else PictureType.NONE
         return [self._timed(packet) for packet in self.stream.encode(picture)]
 
     def flush(self) -> list[Packet[Any]]:

@@ -1,8 +1,9 @@
 """Live network outputs: RTMP, RTSP, SRT and MPEG-TS over UDP.
 
-Encoding and sending happen in a process of their own (`broadcast`), because PyAV holds Python's lock while FFmpeg
-connects and gives no way to set a time limit on it: a server that accepts and then says nothing would freeze the whole
-session for good (seen with PyAV 18.1: RTMP, `rw_timeout` set). A process can be waited for with a limit and be ended.
+Outputs with equal settings share one encoder (`shared`). Each sends in a process of its own (`broadcast`), because PyAV
+holds Python's lock while FFmpeg connects and gives no way to set a time limit on it: a server that accepts and then says
+nothing would freeze the whole session for good (seen with PyAV 18.1: RTMP, `rw_timeout` set). A process can be waited
+for with a limit and be ended.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-import numpy as np
+from av.error import FFmpegError
 
 from livefuse.config import OutputConfig
 from livefuse.errors import SinkLost, SinkUnwritable
 from livefuse.frame import HostFrame
 from livefuse.sinks.base import StreamInfo
+from livefuse.sinks.encoder import EncoderSettings, encoder_name
+from livefuse.sinks.shared import TIME_BASE, Encoded, Encoders, Seat
 from livefuse.sinks.url import SinkUrl, bits_per_second
 from livefuse.sinks.wire import HEADER, Job
 from livefuse.source.url import masked
@@ -34,31 +37,41 @@ _START_S = 30.0  # imports of the new process, on a machine that may be busy
 _GOP_S = 2.0
 _BITS_PER_PIXEL = 0.1  # H.264 at superfast: 1280x720@30 -> 2.8 Mb/s
 _LEAST_BITRATE, _MOST_BITRATE = 300_000, 12_000_000
-_PIPE_BYTES = 1 << 20
 
 
 class StreamSink:
-    """Sends to one server. After `abort` it can be opened again: the session does so when the server was lost."""
+    """Sends to one server. After `abort` it can be opened again: the session does so when the server was lost.
 
-    def __init__(self, url: str, output: OutputConfig | None = None, options: Mapping[str, str] | None = None) -> None:
+    `encoders` are the session's; without them the sink has an encoder of its own.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        output: OutputConfig | None = None,
+        options: Mapping[str, str] | None = None,
+        encoders: Encoders | None = None,
+    ) -> None:
         self.url = url
         self.name = f"{urlsplit(url).scheme}:{urlsplit(url).hostname}"
         self._shown = masked(url)
         self._output = output or OutputConfig()
         self._options = dict(options or {})
+        self._encoders = Encoders() if encoders is None else encoders
+        self._seat: Seat | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._replies: queue.Queue[str] = queue.Queue()
-        self._first_ns: int | None = None
 
     @classmethod
-    def from_url(cls, url: SinkUrl, output: OutputConfig) -> StreamSink:
-        return cls(url.address, output, url.options)
+    def from_url(cls, url: SinkUrl, output: OutputConfig, encoders: Encoders | None = None) -> StreamSink:
+        return cls(url.address, output, url.options, encoders)
 
     def open(self, info: StreamInfo) -> None:
         """Connect. Raises: SinkLost when the server cannot be reached within STALL_S; SinkUnwritable when the codec or
         the protocol is not there at all."""
         self.abort()
-        self._first_ns = None
+        settings = live_settings(info, self._output, self._options)
+        self._seat = self._join(info, settings)
         self._process = _start_process()
         self._replies = queue.Queue()
         if self._process.stdout is not None:
@@ -66,23 +79,42 @@ class StreamSink:
                 target=_collect, args=(self._process.stdout, self._replies), name=f"{self.name} replies", daemon=True
             ).start()
         self._expect("started", _START_S)
-        self._send(self._job(info).to_line())
+        transport = self._options.get("rtsp_transport", "tcp")
+        job = Job(self.url, self._seat.encoder.head, info.fps, settings.bits_per_second, transport)
+        self._send(job.to_line())
         self._expect("ready", STALL_S)
 
     def write(self, frame: HostFrame) -> None:
-        if self._first_ns is None:
-            self._first_ns = frame.pts_ns
-        self._send(
-            HEADER.pack(frame.pts_ns - self._first_ns, frame.duration_ns),
-            *(np.ascontiguousarray(plane).data.cast("B") for plane in frame.planes),
-        )
-        self._expect("ok", STALL_S)
+        if self._seat is None:
+            raise SinkLost(f"{self._shown} is not connected", hint="open the sink before writing to it")
+        try:
+            self._seat.push(frame)
+        except FFmpegError as error:
+            self.abort()
+            hint = "it is opened anew; choose another with ?vcodec= if it fails again"
+            raise SinkLost(f"{self._shown}: the encoder failed: {error}", hint=hint) from error
+        self._send_waiting(self._seat)
+
+    def _join(self, info: StreamInfo, settings: EncoderSettings) -> Seat:
+        try:
+            return self._encoders.join(info, settings)
+        except (FFmpegError, ValueError) as error:
+            hint = "choose another with ?vcodec=, or let ?preset= and ?tune= be"
+            raise SinkUnwritable(f"{self._shown}: the encoder does not open: {error}", hint=hint) from error
+
+    def _send_waiting(self, seat: Seat) -> None:
+        while (packet := seat.take()) is not None:
+            self._send(_header(packet), packet.data)
+            self._expect("ok", STALL_S)
 
     def close(self) -> None:
         process = self._process
         if process is None or process.stdin is None:
             return
         try:
+            if self._seat is not None:
+                self._seat.finish()
+                self._send_waiting(self._seat)
             process.stdin.close()
             self._expect("closed", STALL_S)
         except OSError as error:
@@ -91,6 +123,9 @@ class StreamSink:
             self.abort()
 
     def abort(self) -> None:
+        seat, self._seat = self._seat, None
+        if seat is not None:
+            seat.leave()
         process, self._process = self._process, None
         if process is None:
             return
@@ -99,20 +134,6 @@ class StreamSink:
         if process.stdin is not None:
             with contextlib.suppress(OSError):  # bytes that the ended process did not take
                 process.stdin.close()
-
-    def _job(self, info: StreamInfo) -> Job:
-        options = self._options
-        bitrate = options.get("b") or self._output.bitrate
-        preset = options.get("preset") or ("superfast" if info.width * info.height <= 1280 * 720 else "ultrafast")
-        return Job(
-            url=self.url,
-            info=info,
-            codec=options.get("vcodec") or self._output.codec,
-            preset=preset,
-            bitrate=bits_per_second(bitrate) if bitrate else default_bitrate(info),
-            gop=int(options.get("g") or max(1, round(_GOP_S * info.fps))),
-            rtsp_transport=options.get("rtsp_transport", "tcp"),
-        )
 
     def _send(self, *parts: bytes | memoryview) -> None:
         if self._process is None or self._process.stdin is None:
@@ -143,29 +164,44 @@ class StreamSink:
         raise SinkLost(f"{self._shown}: the sender ended", hint="the session tries again by itself")
 
 
+def live_settings(info: StreamInfo, output: OutputConfig, options: Mapping[str, str]) -> EncoderSettings:
+    """How to encode for a network, by the sink URL's `options` over `output`. Raises: SinkUnwritable."""
+    codec = options.get("vcodec") or output.codec
+    said = options.get("b") or output.bitrate
+    bitrate = bits_per_second(said) if said else default_bitrate(info)
+    private = {"maxrate": str(bitrate), "bufsize": str(bitrate)}
+    if encoder_name(codec) in ("libx264", "libx265"):
+        preset = "superfast" if info.width * info.height <= 1280 * 720 else "ultrafast"
+        private |= {"preset": options.get("preset") or preset, "tune": options.get("tune") or "zerolatency"}
+        private["forced-idr"] = "1"  # who joins later starts at a forced key frame
+    gop = int(options.get("g") or max(1, round(_GOP_S * info.fps)))
+    threads = int(options.get("threads", 0))
+    return EncoderSettings(
+        codec, TIME_BASE, private, bits_per_second=bitrate, gop=gop, low_latency=True, threads=threads
+    )
+
+
 def default_bitrate(info: StreamInfo) -> int:
     """Bits per second by size and rate, within what servers take."""
     wanted = float(info.width * info.height * info.fps) * _BITS_PER_PIXEL
     return round(min(_MOST_BITRATE, max(_LEAST_BITRATE, wanted)))
 
 
+def _header(packet: Encoded) -> bytes:
+    return HEADER.pack(packet.pts, packet.dts, packet.duration, len(packet.data), packet.is_key)
+
+
 def _start_process() -> subprocess.Popen[bytes]:
     """The job goes through the pipe, not the command line: addresses hold stream keys, and `ps` shows arguments."""
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-m", "livefuse.sinks.broadcast"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": path},
     )
-    if sys.platform == "linux" and process.stdin is not None:
-        import fcntl
-
-        with contextlib.suppress(OSError):  # refused beyond the user's quota; only speed is lost
-            fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    return process
 
 
 def _collect(stdout: IO[bytes], replies: queue.Queue[str]) -> None:
