@@ -1,0 +1,82 @@
+"""What a job is: a file to be swapped, or a model to be fetched; as it is kept, shown and asked for."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from livefuse.config import Config
+from livefuse.errors import LivefuseError
+
+JobKind = Literal["file", "pull"]
+JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+ENDED: tuple[JobState, ...] = ("done", "failed", "cancelled", "interrupted")
+STATES: tuple[JobState, ...] = ("queued", "running", *ENDED)
+
+
+class FileJobRequest(BaseModel):
+    """A picture or video to be swapped into a file, both on the daemon's machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: str = Field(min_length=1, max_length=4096, description="absolute path of a picture or video")
+    output: str = Field(
+        min_length=1, max_length=4096, description="absolute path to write; appears when it is complete"
+    )
+    overwrite: bool = Field(False, description="replace an output that exists")
+    preset: str = Field("", description="preset to begin with")
+    identity: str = Field("", description="stored identity to put on; short for `identity.photo`")
+    config: Config = Field(
+        default_factory=Config, description="settings over the preset's; `privacy.mode` is `open` unless said"
+    )
+
+
+class Progress(BaseModel):
+    """How far a job is; what nobody knows is null."""
+
+    frames: int = 0
+    frames_total: int | None = None
+    fps: float = 0.0
+    bytes_done: int = 0
+    bytes_total: int | None = None
+    eta_s: float | None = None
+
+
+class JobError(BaseModel):
+    """Why a job failed, as errors are told everywhere."""
+
+    code: str
+    title: str
+    detail: str
+    hint: str = ""
+
+    @classmethod
+    def of(cls, error: LivefuseError) -> JobError:
+        return cls(code=error.code, title=type(error).__name__, detail=error.message, hint=error.hint)
+
+
+class Job(BaseModel):
+    """A job and what became of it. `config` is what was said, on top of the defaults; times are UTC."""
+
+    id: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    kind: JobKind
+    state: JobState = "queued"
+    input: str = ""
+    output: str = ""
+    overwrite: bool = False
+    config: dict[str, Any] = Field(default_factory=dict)
+    model: str = ""
+    accept_licence: bool = False
+    created: str = Field(default_factory=lambda: now())
+    started: str = ""
+    ended: str = ""
+    progress: Progress = Progress()
+    error: JobError | None = None
+    notes: list[str] = Field(default_factory=list)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
