@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from livefuse.adaptive.governor import Governor
 from livefuse.capture import Capture, Captured
@@ -28,6 +28,9 @@ from livefuse.sinks.base import Sink, StreamInfo
 from livefuse.source.base import Source
 from livefuse.stages import Stages, build_stages
 from livefuse.stats import Stats
+
+if TYPE_CHECKING:
+    from livefuse.sinks.shared import Encoders
 
 log = logging.getLogger("livefuse")
 
@@ -71,6 +74,7 @@ class Session(Changes):
         self._source, self._given_sinks, self._stages = source, sinks, stages
         self._every, self._always, self._source_door = every_frame, always, source_door
         self._threads: _Threads | None = None
+        self._encoders: Encoders | None = None  # of this session's live outputs alone
         self._ended = asyncio.Event()
         self._stopped = False
         self._stats = Stats("")
@@ -174,8 +178,11 @@ class Session(Changes):
 
     def _open_sink(self, url: str) -> Sink:
         from livefuse.sinks import open_sink
+        from livefuse.sinks.shared import Encoders
 
-        return open_sink(url, self.config.output, self.config.runtime)
+        if self._encoders is None:
+            self._encoders = Encoders()
+        return open_sink(url, self.config.output, self.config.runtime, encoders=self._encoders)
 
     def _open_source(self) -> Source:
         return self._source_at(self.config.source)
