@@ -92,7 +92,7 @@ class Client:
         folder = state or Paths.default().state
         here = running_daemons(folder)
         if url:
-            return cls(url, token or _kept_token(url, here, folder))
+            return cls(url, token or _kept_token(_checked(url), here, folder))
         if not here:
             raise DaemonUnreachable(
                 "no daemon runs here", hint=f"`livefuse serve` starts one; --daemon URL or {URL_VARIABLE} names another"
@@ -150,7 +150,8 @@ class Client:
             yield
         except httpx.TimeoutException as error:
             raise DaemonUnreachable(
-                f"{self.url} did not answer in time", hint="is it busy, or behind a firewall? `livefuse health` asks again"
+                f"{self.url} did not answer in time",
+                hint="is it busy, or behind a firewall? `livefuse health` asks again",
             ) from error
         except httpx.TransportError as error:
             raise DaemonUnreachable(
@@ -211,7 +212,9 @@ def _checked(url: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise BadValue(f"{url!r} is no daemon's address", hint="write it as `livefuse serve` prints it: http://HOST:PORT")
+        raise BadValue(
+            f"{url!r} is no daemon's address", hint="write it as `livefuse serve` prints it: http://HOST:PORT"
+        )
     return url.rstrip("/")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from livefuse.config import OutputConfig, load_config
+from livefuse.daemon_config import load_daemon_config
 from livefuse.sinks.url import parse_sink_url
 from livefuse.source.url import parse
 
@@ -13,7 +14,7 @@ CONFIGS = sorted(FOLDER.glob("*.toml"))
 
 
 def test_there_is_one_for_every_use() -> None:
-    assert {"webcam.toml", "stream.toml", "file.toml", "cpu.toml"} <= {path.name for path in CONFIGS}
+    assert {"webcam.toml", "stream.toml", "file.toml", "cpu.toml", "serve.toml"} <= {path.name for path in CONFIGS}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -33,6 +34,11 @@ def test_it_runs_as_it_is_without_anybodys_photo_and_stays_private(path: Path) -
     assert (config.identity.photo, config.identity.consent) == ("synthetic:7", "synthetic")
     assert config.privacy.mode == "closed"
     assert config.overlay.badge
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_daemon_takes_it_for_the_same_session(path: Path) -> None:
+    assert load_daemon_config(path).sessions == {"live": load_config(path)}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -1,0 +1,43 @@
+"""The groups of commands that talk to a running daemon: `livefuse sessions` and `livefuse jobs`."""
+
+from __future__ import annotations
+
+import typer
+
+from livefuse.cli import jobs, sessions, sessions_parts
+
+
+def _group(words: str) -> typer.Typer:
+    return typer.Typer(help=words, no_args_is_help=True, rich_markup_mode=None)
+
+
+sessions_app = _group("See and change what runs in a daemon.")
+sessions_app.command("list")(sessions.sessions_list)
+sessions_app.command("show")(sessions.sessions_show)
+sessions_app.command("create")(sessions.sessions_create)
+sessions_app.command("set")(sessions.sessions_set)
+sessions_app.command("start")(sessions.sessions_start)
+sessions_app.command("stop")(sessions.sessions_stop)
+sessions_app.command("restart")(sessions.sessions_restart)
+sessions_app.command("remove")(sessions.sessions_remove)
+sessions_app.command("source")(sessions.sessions_source)
+sessions_app.command("identity")(sessions_parts.sessions_identity)
+sessions_app.command("stats")(sessions_parts.sessions_stats)
+sessions_app.command("reload")(sessions.sessions_reload)
+
+_sinks = _group("Add and remove outputs of a running session.")
+_sinks.command("add")(sessions_parts.sink_add)
+_sinks.command("remove")(sessions_parts.sink_remove)
+sessions_app.add_typer(_sinks, name="sink")
+
+_presets = _group("Keep settings under names, and lay them over running sessions.")
+_presets.command("list")(sessions_parts.preset_list)
+_presets.command("save")(sessions_parts.preset_save)
+_presets.command("apply")(sessions_parts.preset_apply)
+sessions_app.add_typer(_presets, name="preset")
+
+jobs_app = _group("Have a daemon swap files, beside its sessions.")
+jobs_app.command("list")(jobs.jobs_list)
+jobs_app.command("add")(jobs.jobs_add)
+jobs_app.command("show")(jobs.jobs_show)
+jobs_app.command("cancel")(jobs.jobs_cancel)
