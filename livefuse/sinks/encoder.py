@@ -13,17 +13,16 @@ from fractions import Fraction
 from typing import Any
 
 import av
-import numpy as np
 from av.codec.codec import UnknownCodecError
 from av.container import OutputContainer
 from av.packet import Packet
-from av.video.frame import PictureType, VideoFrame
-from av.video.reformatter import VideoReformatter
+from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from livefuse.errors import SinkUnwritable
-from livefuse.frame import U8, Colour, HostFrame
+from livefuse.frame import Colour, HostFrame
 from livefuse.sinks.base import StreamInfo
+from livefuse.sinks.picture import Picture
 
 _ENCODERS: Mapping[str, str] = {
     "h264": "libx264",
@@ -35,7 +34,6 @@ _ENCODERS: Mapping[str, str] = {
 }
 _SUBSAMPLED = ("libx264", "libx265", "h264_nvenc", "hevc_nvenc")
 _MATRIX_TAGS = {"bt601": 6, "bt709": 1, "bt2020": 9}  # ITU-T H.273 table 4
-_SWS_MATRIX = {"bt601": 5, "bt709": 1, "bt2020": 9}  # libswscale SWS_CS_*
 _MOST_THREADS = 4
 
 
@@ -74,45 +72,22 @@ class VideoEncoder:
         self.notes: list[str] = []
         self._codec = encoder_name(settings.codec)
         self._time_base = settings.time_base
-        self._colour = _tagged(info)
+        self._colour = tagged(info)
         pixel_format = self._pixel_format(info)
         self.stream = self._add(container, info, settings, pixel_format)
-        self._picture = VideoFrame(info.width, info.height, info.format)
-        self._planes = _plane_views(self._picture)
-        self._target = None if pixel_format == info.format else pixel_format
-        self._reformatter = VideoReformatter()
+        self._picture = Picture(info.width, info.height, info.format, pixel_format, self._colour)
         self._durations: dict[int, int] = {}
 
     def encode(self, frame: HostFrame, pts: int, duration: int, *, key: bool = False) -> list[Packet[Any]]:
         """`pts` and `duration` are in the settings' time base; `key` asks for a key frame."""
         self._durations[pts] = duration
-        picture = self._filled(frame)
+        picture = self._picture.filled(frame)
         picture.pts, picture.time_base = pts, self._time_base
         picture.pict_type = PictureType.I if key else PictureType.NONE
         return [self._timed(packet) for packet in self.stream.encode(picture)]
 
     def flush(self) -> list[Packet[Any]]:
         return [self._timed(packet) for packet in self.stream.encode(None)]
-
-    def _filled(self, frame: HostFrame) -> VideoFrame:
-        """The frame in FFmpeg's memory. One picture serves all frames: encoders that still hold the last one (frame
-        threads) make `make_writable` hand out fresh memory, so its planes are looked up again."""
-        self._picture.make_writable()
-        self._planes = _plane_views(self._picture)
-        for ours, theirs in zip(self._planes, frame.planes, strict=True):
-            np.copyto(ours, theirs.reshape(ours.shape))
-        if self._target is None:
-            return self._picture
-        matrix = _SWS_MATRIX[self._colour.matrix]
-        return self._reformatter.reformat(
-            self._picture,
-            format=self._target,
-            src_colorspace=matrix,
-            dst_colorspace=matrix,
-            src_color_range=2 if frame.format == "rgb24" or self._colour.full_range else 1,
-            dst_color_range=2 if self._colour.full_range else 1,
-            threads=1,
-        )
 
     def _timed(self, packet: Packet[Any]) -> Packet[Any]:
         """Encoders do not pass durations on; without one, a container would guess the last frame's."""
@@ -158,19 +133,9 @@ class VideoEncoder:
         return stream
 
 
-def _tagged(info: StreamInfo) -> Colour:
+def tagged(info: StreamInfo) -> Colour:
     """Tags of what is encoded: YUV keeps its own; RGB is converted here, so the matrix used must be named."""
     colour = info.colour
     if info.format != "rgb24":
         return colour
     return Colour(colour.matrix, False, colour.primaries_tag, colour.transfer_tag, _MATRIX_TAGS[colour.matrix])
-
-
-def _plane_views(picture: VideoFrame) -> tuple[U8, ...]:
-    """Arrays over FFmpeg's memory, without the padding at the end of its rows."""
-    views = []
-    for plane in picture.planes:
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-        samples = {"rgb24": 3, "nv12": 1 if plane.width == picture.width else 2}.get(picture.format.name, 1)
-        views.append(rows[:, : plane.width * samples])
-    return tuple(views)
