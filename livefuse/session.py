@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from livefuse.adaptive.governor import Governor
 from livefuse.capture import Capture, Captured
@@ -17,8 +17,9 @@ from livefuse.changes import Changes, Running
 from livefuse.clock import Clock, MonotonicClock
 from livefuse.composite.marks import Marks
 from livefuse.config import Config
+from livefuse.doors import Doors
 from livefuse.environment import environment
-from livefuse.errors import EmptySource, Interrupted, NeedsRestart, SessionError
+from livefuse.errors import EmptySource, Interrupted, SessionError
 from livefuse.loop import PipelineLoop
 from livefuse.mailbox import Every, Latest, Mailbox
 from livefuse.memory import resident_bytes
@@ -28,9 +29,6 @@ from livefuse.sinks.base import Sink, StreamInfo
 from livefuse.source.base import Source
 from livefuse.stages import Stages, build_stages
 from livefuse.stats import Stats
-
-if TYPE_CHECKING:
-    from livefuse.sinks.shared import Encoders
 
 log = logging.getLogger("livefuse")
 
@@ -53,7 +51,7 @@ class Session(Changes):
     `every_frame` is for files: nothing is dropped or paced, and if anything fails, outputs are given up. Otherwise the
     session is live: the newest frame wins, and one failed sink does not end it. `source`, `sinks` and `stages` may be
     handed in ready-made; by default they are made from the configuration. `always` are sinks besides those, which come first;
-    `source_door` opens what the configuration names as its source.
+    `doors` open what the configuration names.
     """
 
     def __init__(
@@ -66,15 +64,14 @@ class Session(Changes):
         clock: Clock | None = None,
         every_frame: bool = False,
         always: Sequence[Sink] = (),
-        source_door: Callable[[str], Source] | None = None,
+        doors: Doors | None = None,
     ) -> None:
         super().__init__(config)
         self.state: State = "new"
         self.clock = clock or MonotonicClock()
         self._source, self._given_sinks, self._stages = source, sinks, stages
-        self._every, self._always, self._source_door = every_frame, always, source_door
+        self._every, self._always, self._doors = every_frame, always, doors or Doors()
         self._threads: _Threads | None = None
-        self._encoders: Encoders | None = None  # of this session's live outputs alone
         self._ended = asyncio.Event()
         self._stopped = False
         self._stats = Stats("")
@@ -177,34 +174,14 @@ class Session(Changes):
         return [(self._open_sink(url), url) for url in self.config.sinks]
 
     def _open_sink(self, url: str) -> Sink:
-        from livefuse.sinks import open_sink
-        from livefuse.sinks.shared import Encoders
-
-        if self._encoders is None:
-            self._encoders = Encoders()
-        return open_sink(url, self.config.output, self.config.runtime, encoders=self._encoders)
+        return self._doors.sink(url, self.config)
 
     def _open_source(self) -> Source:
-        return self._source_at(self.config.source)
-
-    def _source_at(self, url: str) -> Source:
-        if self._source_door is not None:
-            return self._source_door(url)
-        from livefuse.source import open_source
-
-        return open_source(url, stall_ms=self.config.live.lost_ms)
+        return self._doors.source(self.config.source, self.config)
 
     def _another_source(self, url: str) -> Source:
         assert self._threads is not None
-        source, now = self._source_at(url), self._threads.capture.info
-        new = source.info
-        if (new.width, new.height, new.format, new.colour) != (now.width, now.height, now.format, now.colour):
-            source.close()
-            raise NeedsRestart(
-                f"{new.url}: {new.width}x{new.height} {new.format} cannot follow {now.width}x{now.height} {now.format}",
-                hint="restart the session for it",
-            )
-        return source
+        return self._doors.source_like(self._threads.capture.info, url, self.config)
 
     def _read_from(self, source: Source) -> None:
         assert self._threads is not None

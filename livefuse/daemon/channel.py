@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 from livefuse.clock import Clock, MonotonicClock
 from livefuse.config import Config, make_config
 from livefuse.daemon_config import WebRtcConfig, laid_over
+from livefuse.doors import Doors
 from livefuse.errors import LivefuseError, NeedsRestart, SessionError, SinkLost, SourceError
 from livefuse.session import Session
 from livefuse.source.base import Source
@@ -218,7 +219,7 @@ class Channel:
 
     def _session(self) -> Session:
         config = self.config.model_copy(update={"sinks": _besides(self.config.sinks)})
-        return Session(config, always=[self.broadcast.sink()], source_door=self._open_source)
+        return Session(config, always=[self.broadcast.sink()], doors=Doors(self._open_source))
 
     def _open_source(self, url: str) -> Source:
         from livefuse.source import open_source

@@ -1,0 +1,51 @@
+"""How a session reaches what its configuration names: sources and sinks by their URLs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from livefuse.config import Config
+from livefuse.errors import NeedsRestart
+from livefuse.sinks.base import Sink
+from livefuse.source.base import Source, SourceInfo
+
+if TYPE_CHECKING:
+    from livefuse.sinks.shared import Encoders
+
+
+class Doors:
+    """`source` opens a URL in place of `livefuse.source.open_source`. Live outputs opened here share their encode."""
+
+    def __init__(self, source: Callable[[str], Source] | None = None) -> None:
+        self._source = source
+        self._encoders: Encoders | None = None
+
+    def source(self, url: str, config: Config) -> Source:
+        """Raises: SourceError, BadValue."""
+        if self._source is not None:
+            return self._source(url)
+        from livefuse.source import open_source
+
+        return open_source(url, stall_ms=config.live.lost_ms)
+
+    def source_like(self, now: SourceInfo, url: str, config: Config) -> Source:
+        """One whose pictures can follow those that are read now. Raises: SourceError, BadValue, NeedsRestart."""
+        source = self.source(url, config)
+        new = source.info
+        if (new.width, new.height, new.format, new.colour) != (now.width, now.height, now.format, now.colour):
+            source.close()
+            raise NeedsRestart(
+                f"{new.url}: {new.width}x{new.height} {new.format} cannot follow {now.width}x{now.height} {now.format}",
+                hint="restart the session for it",
+            )
+        return source
+
+    def sink(self, url: str, config: Config) -> Sink:
+        """Raises: BadValue, SinkUnwritable."""
+        from livefuse.sinks import open_sink
+        from livefuse.sinks.shared import Encoders
+
+        if self._encoders is None:
+            self._encoders = Encoders()
+        return open_sink(url, config.output, config.runtime, encoders=self._encoders)
