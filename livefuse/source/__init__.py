@@ -28,6 +28,10 @@ def open_source(url: str, *, stall_ms: float = 5000, open_ms: float = OPEN_MS) -
         from livefuse.source.files import open_file
 
         return open_file(location.target)
+    if location.kind == "webrtc":
+        from livefuse.errors import BadValue
+
+        raise BadValue("webrtc: needs `livefuse serve`", hint="only a daemon can be published to; start one")
     from livefuse.source.live import LiveSource
 
     return LiveSource(location, stall_ms=stall_ms, open_ms=open_ms)

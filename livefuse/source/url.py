@@ -17,11 +17,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from livefuse.errors import BadValue
 
-Kind: TypeAlias = Literal["file", "network", "camera", "device", "synthetic"]
+Kind: TypeAlias = Literal["file", "network", "camera", "device", "synthetic", "webrtc"]
 
 NETWORK = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "srt", "udp")
 DEVICES = ("v4l2", "avfoundation", "dshow")
-SCHEMES = ("file", "camera", *DEVICES, *NETWORK, "synthetic")
+SCHEMES = ("file", "camera", *DEVICES, *NETWORK, "webrtc", "synthetic")
+PUBLISHED_OPTIONS = ("video_size", "framerate")
 CAMERA_OPTIONS = ("video_size", "framerate", "input_format", "pixel_format", "rtbufsize")
 STREAM_OPTIONS = {"rtsp": ("rtsp_transport",), "rtsps": ("rtsp_transport",)}
 CHOICES = {"rtsp_transport": ("tcp", "udp", "udp_multicast", "http", "https")}
@@ -60,6 +61,8 @@ def parse(url: str, environ: Mapping[str, str] | None = None) -> Location:
         return _file(rest)
     if scheme == "synthetic":
         return Location("synthetic", scheme, full, full)
+    if scheme == "webrtc":
+        return _published(rest, full)
     if scheme == "camera" or scheme in DEVICES:
         return _camera(scheme, rest, masked(full))
     if scheme in NETWORK:
@@ -121,16 +124,29 @@ def _camera(scheme: str, rest: str, shown: str) -> Location:
     target, _, query = rest.partition("?")
     if not target:
         raise BadValue(f"`{scheme}:` names no camera", hint="`camera:0` is the first; `livefuse devices` lists them")
+    options = _query(query, "camera", CAMERA_OPTIONS)
+    kind: Kind = "camera" if scheme == "camera" else "device"
+    return Location(kind, scheme, unquote(target), shown, options)
+
+
+def _published(rest: str, shown: str) -> Location:
+    """What a page or program publishes to the daemon is named by the session alone."""
+    target, _, query = rest.partition("?")
+    if target:
+        raise BadValue(f"{shown}: nothing may follow `webrtc:` but options", hint="webrtc:?video_size=1280x720")
+    return Location("webrtc", "webrtc", "", shown, _query(query, "webrtc", PUBLISHED_OPTIONS))
+
+
+def _query(query: str, what: str, known: tuple[str, ...]) -> dict[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     for name, value in options.items():
-        if name not in CAMERA_OPTIONS:
-            raise BadValue(f"unknown camera option `{name}`", hint=_nearest(name, CAMERA_OPTIONS))
+        if name not in known:
+            raise BadValue(f"unknown {what} option `{name}`", hint=_nearest(name, known))
         shape = _SHAPES.get(name)
         if not value or (shape and not shape.fullmatch(value)):
             example = {"video_size": "1280x720", "framerate": "30"}.get(name, "mjpeg")
-            raise BadValue(f"camera option {name}={value!r} makes no sense", hint=f"for example {name}={example}")
-    kind: Kind = "camera" if scheme == "camera" else "device"
-    return Location(kind, scheme, unquote(target), shown, options)
+            raise BadValue(f"{what} option {name}={value!r} makes no sense", hint=f"for example {name}={example}")
+    return options
 
 
 def _network(scheme: str, full: str) -> Location:

@@ -54,7 +54,7 @@ class InPlaceDecoder(Generic[F]):
 
     def __init__(self, deliver: Callable[[F, int], None]) -> None:
         self.codec = ""
-        self.frames = self.dropped = self.errors = 0
+        self.frames = self.dropped = self.errors = self.received_bytes = 0
         self._deliver = deliver
         self._waiting: deque[_Work] = deque()
         self._ended = False
@@ -90,6 +90,7 @@ class InPlaceDecoder(Generic[F]):
     def _take(self, codec: RTCRtpCodecParameters, first: EncodedFrame) -> None:
         now_ns = time.monotonic_ns()
         for frame in (first, *first.following):
+            self.received_bytes += len(frame.data)
             pts = first.timestamp + uint32_add(frame.rtp_timestamp, -first.rtp_timestamp)
             if self._wanted(codec, frame):
                 self._waiting.append(_Work(codec, frame.data, pts, now_ns))

@@ -1,0 +1,99 @@
+"""What a browser or program publishes over WebRTC, as a source; `livefuse.webrtc.inlet` feeds it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+
+from livefuse.clock import Clock
+from livefuse.errors import BadValue
+from livefuse.frame import Colour, HostFrame
+from livefuse.mailbox import Closed, Latest
+from livefuse.source.base import SourceInfo
+from livefuse.source.decode import LEAST_PX, MOST_PX
+from livefuse.source.fitted import Fitted
+from livefuse.source.planes import colour_for, format_for, planes_of
+from livefuse.source.url import Location
+
+_USUAL_SIZE, _USUAL_RATE = "1280x720", "30"
+_MOST_RATE = 240
+_UNTAGGED = Colour()  # as browsers send: a picture of that size then passes without a copy
+
+
+class PublishedSource:
+    """Delivers the newest picture published, fitted into the declared size; waits as long as nobody publishes.
+
+    `put` may be called from any thread. `read` raises nothing: the session shows its slate meanwhile.
+    """
+
+    def __init__(self, location: Location, clock: Clock) -> None:
+        self.info = published_info(location)
+        self._clock = clock
+        self._opened_ns = clock.now_ns()
+        self._box: Latest[tuple[av.VideoFrame, int]] = Latest()
+        self._fitted = Fitted(self.info.width, self.info.height, self.info.colour)
+        self._last_ns = -1
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    @property
+    def dropped(self) -> int:
+        """Pictures that a newer one replaced before they were read."""
+        return self._box.dropped
+
+    def put(self, picture: av.VideoFrame, arrived_ns: int) -> None:
+        """`arrived_ns` is an instant of the source's clock."""
+        self._box.put((picture, arrived_ns))
+
+    def read(self) -> HostFrame | None:
+        try:
+            arrival = self._box.get()
+        except Closed:
+            return None
+        assert arrival is not None
+        picture, arrived_ns = arrival
+        pts_ns = self._last_ns = max(arrived_ns - self._opened_ns, self._last_ns + 1)
+        return self._fitted.fit(_host(picture, pts_ns, round(1e9 / self.info.fps)))
+
+    def close(self) -> None:
+        self._closed = True
+        self._box.close()
+
+
+def published_info(location: Location) -> SourceInfo:
+    """What a publisher's pictures are made into. Raises: BadValue."""
+    size, rate = location.options.get("video_size", _USUAL_SIZE), location.options.get("framerate", _USUAL_RATE)
+    width, height = (int(side) for side in size.split("x"))
+    if min(width, height) < LEAST_PX or max(width, height) > MOST_PX or width % 2 or height % 2:
+        raise BadValue(f"webrtc: video_size={size}", hint=f"even sides from {LEAST_PX} to {MOST_PX}, e.g. 1280x720")
+    fps = _rate(rate)
+    return SourceInfo(
+        url=location.shown, width=width, height=height, fps=fps, format="yuv420p", colour=_UNTAGGED, live=True
+    )
+
+
+def _rate(text: str) -> Fraction:
+    above, _, below = text.partition("/")
+    denominator = Fraction(below or 1)
+    rate = Fraction(above) / denominator if denominator else Fraction(0)
+    if not 1 <= rate <= _MOST_RATE:
+        raise BadValue(f"webrtc: framerate={text}", hint=f"1 to {_MOST_RATE} frames per second")
+    return rate
+
+
+def _host(picture: av.VideoFrame, pts_ns: int, duration_ns: int) -> HostFrame:
+    format_ = format_for(picture)
+    planes = planes_of(picture, format_, picture.width, picture.height)
+    return HostFrame(
+        planes,
+        format_,
+        picture.width,
+        picture.height,
+        pts_ns=pts_ns,
+        duration_ns=duration_ns,
+        colour=colour_for(picture),
+    )

@@ -1,0 +1,125 @@
+"""Sound beside the picture: one Opus encode for all viewers, delayed as the picture is.
+
+Sound of the instant t leaves at t + the picture's measured latency. aiortc's sender reports tie RTP time to the moment of
+sending, for both, so what leaves together is played together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+from av.packet import Packet
+
+from livefuse.clock import Clock
+from livefuse.frame import HostFrame
+from livefuse.webrtc.audio_file import FileSound
+from livefuse.webrtc.opus import I16, OpusTrack, Stereo
+from livefuse.webrtc.sound_line import Arrivals, SoundLine, samples_in
+from livefuse.webrtc.sound_player import SoundPlayer
+
+
+class AudioOut:
+    """Give each viewer a `track`, and feed it from one source: a publisher's frames (`put`), or a file (`follow_file`).
+
+    `latency_ns` is the picture's, asked for each packet. Costs nothing while nobody listens or nothing sounds.
+    """
+
+    def __init__(self, latency_ns: Callable[[], int], clock: Clock) -> None:
+        self._latency_ns, self._clock = latency_ns, clock
+        self._line = SoundLine()
+        self._arrivals = Arrivals()
+        self._stereo = Stereo()
+        self._tracks: tuple[OpusTrack, ...] = ()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: SoundPlayer | None = None
+        self._file: FileSound | None = None
+        self._offset_ns: int | None = None
+        self.wanted = threading.Event()
+
+    def track(self) -> OpusTrack:
+        """The sound of one viewer, for its connection's `addTrack`. Event loop only."""
+        self._loop = asyncio.get_running_loop()
+        track = OpusTrack(self._left)
+        self._tracks = (*self._tracks, track)
+        if self._thread is None:
+            self._thread = SoundPlayer(self._line, self._clock, self._latency_ns, self._encoded, self.wanted)
+            self._thread.start()
+        self.wanted.set()
+        return track
+
+    @property
+    def listeners(self) -> int:
+        return len(self._tracks)
+
+    def put(self, frame: av.AudioFrame, arrived_ns: int) -> None:
+        """A publisher's frame, which had arrived whole at `arrived_ns`. Any one thread."""
+        if not self.wanted.is_set() or self._file is not None:
+            return
+        length_ns = frame.samples * 1_000_000_000 // frame.sample_rate
+        stamp_ns = round((frame.pts or 0) * (frame.time_base or 0) * 1_000_000_000)
+        at_ns = self._arrivals.at_ns(stamp_ns, arrived_ns - length_ns)
+        samples = self._stereo.of(frame)
+        if len(samples):
+            self.feed(samples, at_ns)
+
+    def feed(self, samples: I16, at_ns: int) -> None:
+        """48 kHz stereo; the first sample belongs to the instant `at_ns` of the clock. Shapes: (n, 2)."""
+        if self.wanted.is_set():
+            self._line.write(samples, samples_in(at_ns))
+
+    def picture_left(self, frame: HostFrame) -> None:
+        """A picture left: tells when a file's time stamps are due. Any one thread."""
+        self._offset_ns = frame.scheduled_ns - frame.pts_ns
+
+    def follow_file(self, path: str | Path, shift_ns: int = 0) -> bool:
+        """Play the sound of the file that the session plays from now on; False if it has none. What was followed before
+        ends. `shift_ns` is the source's (SourceInfo.shift_ns)."""
+        self.unfollow()
+        self._offset_ns = None
+        sound = FileSound(Path(path), shift_ns, self.feed, lambda: self._offset_ns, self._clock, self.wanted)
+        if not sound.found:
+            return False
+        self._file = sound
+        sound.start()
+        return True
+
+    def unfollow(self) -> None:
+        """Stop playing a file's sound."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+    def close(self) -> None:
+        """End every track and thread. Event loop only."""
+        self.unfollow()
+        for track in self._tracks:
+            track.stop()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.close()
+
+    def record(self) -> dict[str, Any]:
+        """`silences` and `skips` count packets of silence put in and times that something was left out."""
+        player = self._thread
+        counts = {"packets": 0, "silences": 0, "skips": 0, "delay_ms": 0.0} if player is None else player.record()
+        dropped = sum(track.dropped for track in self._tracks)
+        return {"listeners": self.listeners, "dropped": dropped, "anchored": self._line.anchored} | counts
+
+    def _left(self, track: OpusTrack) -> None:
+        self._tracks = tuple(held for held in self._tracks if held is not track)
+        if not self._tracks:
+            self.wanted.clear()
+
+    def _encoded(self, packet: Packet[Any]) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._hand_out, packet)
+
+    def _hand_out(self, packet: Packet[Any]) -> None:
+        for track in self._tracks:
+            track.push(packet)
