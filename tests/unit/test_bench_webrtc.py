@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from livefuse.bench.webrtc.clocks import PageClock, Ping, page_clock
 from livefuse.bench.webrtc.figures import Spread, ages_ms, counts, figures, first_showings, freezes, gaps_ms
 from livefuse.bench.webrtc.rows import COLUMNS, Shown, csv_text, shown_frames, unwrapped_ns
-from livefuse.bench.webrtc.waterfall import counted, receiver_figures, waterfall
+from livefuse.bench.webrtc.shipped import stage_metrics
+from livefuse.bench.webrtc.waterfall import counted, receiver_figures, stage_means_ms, waterfall
+from livefuse.session import Session
 
 MS = 1_000_000
 PERIOD_MS = 33
@@ -179,10 +182,7 @@ def test_jitter_is_the_deviation_of_the_gaps() -> None:
 
 # --- the waterfall ---------------------------------------------------------------------------------------------------
 
-RECORD: dict[str, Any] = {
-    "stages_ms": {name: {"p50": ms} for name, ms in {"sink": 5.0, "capture": 1.0, "swap": 12.0, "own": 2.0}.items()},
-    "sinks": {"webrtc": {"latency_ms": {"p50": 20.0}}},
-}
+STAGES = {"sink": 5.0, "capture": 1.0, "swap": 12.0, "own": 2.0}
 RECEIVED = {
     "jitterBufferEmittedCount": 100,
     "jitterBufferDelay": 0.4,
@@ -193,35 +193,54 @@ RECEIVED = {
 
 
 def test_the_parts_sum_to_glass_to_glass() -> None:
-    found = waterfall(figures(steady(60)), RECORD, RECEIVED, "webrtc")
-    parts = {part.name: part.ms for part in found.parts}
+    found = waterfall(figures(steady(60)), STAGES, RECEIVED)
+    parts = {part.name: (part.ms, part.witness) for part in found.parts}
     assert parts == {
-        "capture": 1.0,
-        "swap": 12.0,
-        "encode and hand over": 5.0,
-        "own": 2.0,
-        "network": 10.0,  # the last packet came 30 ms after the frame was due, and was handed over after 20
-        "jitter buffer": 3.0,
-        "decode": 1.5,
-        "to the compositor": 1.5,
-        "shown": 4.0,
+        "capture": (1.0, "daemon"),
+        "swap": (12.0, "daemon"),
+        "encode and hand over": (5.0, "daemon"),
+        "own": (2.0, "daemon"),
+        "network": (10.0, "difference"),  # the last packet came 30 ms after the frame was due, handed over after 20
+        "jitter buffer": (3.0, "browser"),
+        "decode": (1.5, "browser"),
+        "to the compositor": (1.5, "difference"),
+        "to the screen": (4.0, "browser"),
     }
-    assert found.sum_ms == found.glass_ms == 40
-    assert found.residual_ms == 0
-    assert found.explains(PERIOD_MS)
+    assert sum(part.ms for part in found.parts) == found.glass_ms == 40
+    assert (found.witnessed_ms, found.residual_ms) == (28.5, 11.5)
 
 
-def test_what_the_parts_leave_unexplained_is_said() -> None:
-    blind: dict[str, Any] = RECORD | {"stages_ms": {"swap": {"p50": 12.0}}}
-    found = waterfall(figures(steady(60)), blind, RECEIVED, "webrtc")
-    assert found.residual_ms == 8
-    assert found.explains(PERIOD_MS)
-    assert not found.explains(7)
+def test_what_nobody_timed_must_be_within_a_frame() -> None:
+    found = waterfall(figures(steady(60)), STAGES, RECEIVED)
+    assert found.explains(11.5)
+    assert not found.explains(11)
 
 
 def test_a_part_that_takes_less_than_no_time_is_no_explanation() -> None:
-    wrong: dict[str, Any] = RECORD | {"sinks": {"webrtc": {"latency_ms": {"p50": 45.0}}}}
-    assert not waterfall(figures(steady(60)), wrong, RECEIVED, "webrtc").explains(PERIOD_MS)
+    late = waterfall(figures(steady(60)), STAGES | {"swap": 30.0}, RECEIVED)  # handed over after it had arrived
+    assert late.residual_ms < PERIOD_MS
+    assert not late.explains(PERIOD_MS)
+
+
+def metrics(**sums_and_counts: tuple[float, int]) -> str:
+    lines = ["# TYPE livefuse_stage_seconds histogram"]
+    for stage, (total, count) in sums_and_counts.items():
+        labels = f'{{session="live",stage="{stage}"}}'
+        lines.append(f'livefuse_stage_seconds_bucket{{session="live",stage="{stage}",le="+Inf"}} {count}')
+        lines += [f"livefuse_stage_seconds_sum{labels} {total}", f"livefuse_stage_seconds_count{labels} {count}"]
+    return "\n".join(["# TYPE other gauge", "other 3", *lines]) + "\n"
+
+
+def test_stage_times_are_means_over_the_recording_alone() -> None:
+    before, after = metrics(swap=(10.0, 100)), metrics(swap=(10.5, 150), enhance=(0.1, 25), idle=(0.0, 0))
+    # enhancing ran on every other frame: a frame's mean share is half of what it takes
+    assert stage_means_ms(before, after) == pytest.approx({"swap": 10.0, "enhance": 2.0})
+    assert stage_means_ms(after, after) == {}
+
+
+def test_the_shipped_server_s_metrics_are_read_alike() -> None:
+    text = stage_metrics(cast(Session, SimpleNamespace(histograms=lambda: {"stages": {"swap": ([], 0.25, 50)}})))
+    assert stage_means_ms("", text) == {"swap": 5.0}
 
 
 def test_counters_are_taken_over_the_recording_alone() -> None:

@@ -100,7 +100,7 @@ def figures(rows: Sequence[Shown]) -> Figures:
         glass=Spread.of(_ms([(row.captured_ns, row.shown_ns) for row in first])),
         to_compositor=Spread.of(_ms([(row.captured_ns, row.presented_ns) for row in first])),
         to_arrival=Spread.of(_ms([(row.captured_ns, row.received_ns) for row in first])),
-        arrival_to_compositor=Spread.of(_ms([(row.received_ns, row.presented_ns) for row in rows])),
+        arrival_to_compositor=Spread.of(_ms([(row.received_ns, row.presented_ns) for row in first])),
         decode=Spread.of([row.decode_ns / 1e6 for row in rows if row.decode_ns is not None]),
         age=Spread.of(ages_ms(rows)),
         gap=Spread.of(gaps),

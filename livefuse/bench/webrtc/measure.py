@@ -14,10 +14,8 @@ from livefuse.bench.webrtc.clocks import PageClock, page_clock
 from livefuse.bench.webrtc.figures import Figures, figures
 from livefuse.bench.webrtc.rows import Shown, shown_frames
 from livefuse.bench.webrtc.servers import Kind, Server, server
-from livefuse.bench.webrtc.waterfall import Waterfall, counted, receiver_figures, waterfall
+from livefuse.bench.webrtc.waterfall import Waterfall, counted, receiver_figures, stage_means_ms, waterfall
 from livefuse.environment import environment
-
-_SINK = "webrtc"
 
 Tell = Callable[[str], None]
 
@@ -129,14 +127,18 @@ def _measured(kind: Kind, options: Options, browser: Chromium, tell: Tell) -> Me
     tell(f"{kind}: starting")
     with server(kind, options.config()) as running:
         viewers = watch(browser, running, options)
-        recordings = record(viewers, options, tell=lambda text: tell(f"{kind}: {text}"))
+        tell(f"{kind}: warming up for {options.warm_up_s:g} s, measuring for {options.seconds:g} s")
+        viewers[0].wait(options.warm_up_s)
+        before = running.metrics()
+        recordings = record(viewers, options.seconds)
+        stages_ms = stage_means_ms(before, running.metrics())
         session = running.record()
     first, *others = recordings
     found = figures(first.rows)
     return Measured(
         kind=kind,
         figures=found,
-        waterfall=waterfall(found, session, first.received, _SINK),
+        waterfall=waterfall(found, stages_ms, first.received),
         receiver=receiver_figures(first.received),
         codec=first.codec,
         clock_uncertainty_ms=first.clock.uncertainty_ns / 1e6,
@@ -156,16 +158,13 @@ def watch(browser: Chromium, running: Server, options: Options) -> list[Viewer]:
     return viewers
 
 
-def record(viewers: Sequence[Viewer], options: Options, *, tell: Tell) -> list[Recording]:
-    """After the warm-up, what every viewer shows for so many seconds."""
-    tell(f"warming up for {options.warm_up_s:g} s")
+def record(viewers: Sequence[Viewer], seconds: float) -> list[Recording]:
+    """What every viewer shows for so many seconds; their pages are closed afterwards."""
     pings = [viewer.ping() for viewer in viewers]
-    viewers[0].wait(options.warm_up_s)
     before = [viewer.stats() for viewer in viewers]
     for viewer in viewers:
         viewer.start()
-    tell(f"measuring for {options.seconds:g} s")
-    viewers[0].wait(options.seconds)
+    viewers[0].wait(seconds)
     noted = [viewer.stop() for viewer in viewers]
     after = [viewer.stats() for viewer in viewers]
     recordings = []

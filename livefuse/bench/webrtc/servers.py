@@ -65,11 +65,12 @@ class Server:
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """JSON of an answer. Raises: DaemonUnreachable if it is not 2xx."""
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        answer = httpx.request(method, self.url + path, json=body, headers=headers, timeout=30)
-        if answer.is_error:
-            raise DaemonUnreachable(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
+        answer = self._asked(method, path, body)
         return answer.json() if answer.content else None
+
+    def metrics(self) -> str:
+        """What `/metrics` says."""
+        return self._asked("GET", "/metrics", None).text
 
     def record(self) -> dict[str, Any]:
         """The session's record so far."""
@@ -84,6 +85,13 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+    def _asked(self, method: str, path: str, body: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        answer = httpx.request(method, self.url + path, json=body, headers=headers, timeout=30)
+        if answer.is_error:
+            raise DaemonUnreachable(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
+        return answer
 
     def _answers(self, path: str) -> bool:
         try:

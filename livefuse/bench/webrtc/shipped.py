@@ -23,7 +23,7 @@ import numpy as np
 import uvicorn
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription, VideoStreamTrack
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 
 from livefuse.config import Config
@@ -121,6 +121,10 @@ class Shipped:
         async def stats() -> dict[str, Any]:
             return self.session.record()
 
+        @app.get("/metrics")
+        async def metrics() -> PlainTextResponse:
+            return PlainTextResponse(stage_metrics(self.session))
+
         @app.get("/readyz")
         async def ready() -> Response:
             return Response(status_code=200 if self.sink.first.is_set() else 503)
@@ -133,6 +137,16 @@ class Shipped:
 
     async def close(self) -> None:
         await asyncio.gather(*(connection.close() for connection in self.peers))
+
+
+def stage_metrics(session: Session) -> str:
+    """The session's stage times, as the daemon's `/metrics` has them."""
+    lines = ["# TYPE livefuse_stage_seconds histogram"]
+    for stage, (_, total_s, count) in session.histograms()["stages"].items():
+        lines += [
+            f'livefuse_stage_seconds_{kind}{{stage="{stage}"}} {n}' for kind, n in (("sum", total_s), ("count", count))
+        ]
+    return "\n".join(lines) + "\n"
 
 
 async def serve(config: DaemonConfig) -> None:

@@ -14,6 +14,10 @@ _ORDER = (
     *("capture", "queue", "upload", "look", "overlap", "follow", "detect", "align"),
     *("lane", "swap", "enhance", "composite", "download", "wait", "sink"),
 )
+_METRIC = "livefuse_stage_seconds"
+_CLOCKS_MS = 2.0
+"""What a mean over other frames, and the page's clock, may be off by."""
+
 _NAMES = {"sink": "encode and hand over", "wait": "wait for the encoder"}
 _COUNTERS = (
     *("framesReceived", "framesDecoded", "framesDropped", "keyFramesDecoded", "freezeCount"),
@@ -23,7 +27,7 @@ _COUNTERS = (
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of a frame's way. `difference` is what lies between two witnesses' instants."""
+    """A stretch of a frame's way, in the mean. A `difference` lies between the instants of two witnesses."""
 
     name: str
     ms: float
@@ -32,39 +36,65 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Waterfall:
-    """Parts whose sum is to be the median from glass to glass; `residual_ms` is what they leave unexplained."""
+    """The mean time from glass to glass in its parts, in the order that a frame meets them.
+
+    `witnessed_ms` is the sum of what the daemon and the browser timed themselves; `residual_ms` is what is left of the
+    glass-to-glass time, and is told apart by the instants at which frames arrived.
+    """
 
     parts: tuple[Part, ...]
-    sum_ms: float
     glass_ms: float
+    witnessed_ms: float
     residual_ms: float
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def explains(self, frame_ms: float) -> bool:
-        """Within one frame's time, and no part takes less than no time, beyond what a median may be off."""
-        return abs(self.residual_ms) <= frame_ms and all(part.ms > -frame_ms / 4 for part in self.parts)
+        """What nobody timed is within one frame's time, and nothing takes less than no time."""
+        return self.residual_ms <= frame_ms and all(part.ms >= -_CLOCKS_MS for part in self.parts)
 
 
-def waterfall(figures: Figures, record: Mapping[str, Any], received: Mapping[str, float], sink: str) -> Waterfall:
-    """`record` is the session's, `sink` the output's name in it, `received` what getStats counted during the recording."""
-    stages = record["stages_ms"]
-    named = [*(name for name in _ORDER if name in stages), *(name for name in stages if name not in _ORDER)]
-    parts = [Part(_NAMES.get(name, name), stages[name]["p50"], "daemon") for name in named]
-    handed_over_ms = record["sinks"][sink]["latency_ms"]["p50"]
+def waterfall(figures: Figures, stages_ms: Mapping[str, float], received: Mapping[str, float]) -> Waterfall:
+    """`stages_ms` are the session's mean stage times, `received` what getStats counted, both during the recording."""
+    named = [*(name for name in _ORDER if name in stages_ms), *(name for name in stages_ms if name not in _ORDER)]
+    daemon = [Part(_NAMES.get(name, name), stages_ms[name], "daemon") for name in named]
+    handed_over_ms = sum(part.ms for part in daemon)
     buffered, decoded = buffer_ms(received), decode_ms(received)
-    drawn = figures.arrival_to_compositor.p50 - buffered - decoded
-    parts += [
-        Part("network", figures.to_arrival.p50 - handed_over_ms, "difference"),
-        Part("jitter buffer", buffered, "browser"),
-        Part("decode", decoded, "browser"),
-        Part("to the compositor", drawn, "difference"),
-        Part("shown", figures.glass.p50 - figures.to_compositor.p50, "browser"),
-    ]
-    total = sum(part.ms for part in parts)
+    browser = [Part("jitter buffer", buffered, "browser"), Part("decode", decoded, "browser")]
+    shown = Part("to the screen", figures.glass.mean - figures.to_compositor.mean, "browser")
+    network = Part("network", figures.to_arrival.mean - handed_over_ms, "difference")
+    drawn = Part("to the compositor", figures.arrival_to_compositor.mean - buffered - decoded, "difference")
+    parts = [*daemon, network, *browser, drawn, shown]
+    witnessed = sum(part.ms for part in parts if part.witness != "difference")
     rounded = tuple(Part(part.name, round(part.ms, 3), part.witness) for part in parts)
-    return Waterfall(rounded, round(total, 3), figures.glass.p50, round(figures.glass.p50 - total, 3))
+    glass = figures.glass.mean
+    return Waterfall(rounded, round(glass, 3), round(witnessed, 3), round(glass - witnessed, 3))
+
+
+def stage_means_ms(before: str, after: str) -> dict[str, float]:
+    """Mean stage times per frame between two answers of `/metrics`. Source: Prometheus' text format, version 0.0.4."""
+    sums, counts = _stage_seconds(before), _stage_seconds(after)
+    grown = {
+        stage: (total - sums.get(stage, (0, 0))[0], n - sums.get(stage, (0, 0))[1])
+        for stage, (total, n) in counts.items()
+    }
+    frames = max((n for _, n in grown.values()), default=0)
+    return {stage: 1e3 * total / frames for stage, (total, n) in grown.items() if n} if frames else {}
+
+
+def _stage_seconds(text: str) -> dict[str, tuple[float, float]]:
+    """Stage -> its sum in seconds and its count, of the one session that runs."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    found: dict[str, dict[str, float]] = {}
+    for family in text_string_to_metric_families(text):
+        if family.name == _METRIC:
+            for sample in family.samples:
+                kind = sample.name.removeprefix(_METRIC)
+                if kind in ("_sum", "_count"):
+                    found.setdefault(sample.labels["stage"], {})[kind] = sample.value
+    return {stage: (values["_sum"], values["_count"]) for stage, values in found.items()}
 
 
 def buffer_ms(received: Mapping[str, float]) -> float:
