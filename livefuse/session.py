@@ -116,6 +116,11 @@ class Session(Changes):
         """Stage, latency and interval times as `Buckets` count them."""
         return self._stats.histograms()
 
+    def frame_age_s(self) -> float | None:
+        """Seconds since the last frame left the pipeline; None while none has."""
+        age_ns = self._stats.newest_age_ns(self.clock.now_ns())
+        return None if age_ns is None else age_ns / 1e9
+
     @property
     def sink_urls(self) -> dict[str, str]:
         """Running sinks by name."""

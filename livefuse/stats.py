@@ -131,6 +131,11 @@ class Stats:
             stages = {name: times.snapshot() for name, times in self._stage_times.items()}
             return {"stages": stages, "latency": self._latency.snapshot(), "interval": self._intervals.snapshot()}
 
+    def newest_age_ns(self, now_ns: int) -> int | None:
+        """How long ago the last frame left; None while none has."""
+        with self._lock:
+            return now_ns - self._left_ns[-1] if self._left_ns else None
+
     def fps(self, now_ns: int | None = None) -> float:
         """Frames per second that left the pipeline: over the last two seconds, or over the run without `now_ns`."""
         with self._lock:

@@ -50,3 +50,11 @@ def test_fps_looks_at_the_last_two_seconds() -> None:
     assert stats.fps(9_000 * MS) == 1
     assert stats.fps(60_000 * MS) == 0
     assert Stats("a").fps() == 0
+
+
+def test_the_newest_frame_grows_old() -> None:
+    stats = Stats("")
+    assert stats.newest_age_ns(5) is None
+    stats.left(Verdict.SWAPPED, 1, 1_000_000, now_ns=10)
+    stats.left(Verdict.SWAPPED, 1, 1_000_000, now_ns=30)
+    assert stats.newest_age_ns(100) == 70
