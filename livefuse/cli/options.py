@@ -54,6 +54,8 @@ class ColourMethod(StrEnum):
     relight = "relight"
 
 
+Source = Annotated[str, typer.Option(help="camera:0, v4l2:/dev/video0, rtsp://..., a file, synthetic:...")]
+Sinks = Annotated[list[str] | None, typer.Option("--sink", help="vcam:, file:OUT.mp4, rtmp://..., null:; repeatable.")]
 FacePhoto = Annotated[
     str,
     typer.Option(

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from fastapi import Depends, FastAPI
-from starlette.requests import HTTPConnection
 
 from livefuse import __version__
 from livefuse.web import docs, health, pages, problems, whip
+from livefuse.web.admission import Admission, dependency
 from livefuse.web.api import routers
 from livefuse.web.edge import Edge
 from livefuse.web.limits import Limits
-from livefuse.web.roles import role_of
-from livefuse.web.security import Door
+from livefuse.web.security import Door, check_serve
 from livefuse.web.tokens import Entry, ticket_router
 
 if TYPE_CHECKING:
     from livefuse.daemon.daemon import Daemon
-
-_READING = ("GET", "HEAD")
 
 
 def make_app(daemon: Daemon) -> FastAPI:
@@ -39,33 +35,17 @@ def make_app(daemon: Daemon) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(_admission(entry))],
+        dependencies=[Depends(dependency(entry))],
     )
     app.state.entry, app.state.closing = entry, closing
     problems.install(app, secrets)
-    for layer, options in ((Limits, {}), (Door, {"serve": serve}), (Edge, {"closing": closing, "secrets": secrets})):
-        app.add_middleware(layer, **options)
     for router in (health.router(daemon), docs.router(daemon, app), ticket_router(entry), *routers(daemon)):
         app.include_router(router)
     for router in (pages.router(daemon), whip.router(daemon)):  # last: their paths begin with any name
         app.include_router(router)
-    Door(app, serve)  # the layers are made at the first request: what is wrong with them is said now
+    check_serve(serve)
+    app.add_middleware(Limits)  # the last one added is the first to see a request
+    app.add_middleware(Admission, entry=entry, routes=app.routes)
+    app.add_middleware(Door, serve=serve)
+    app.add_middleware(Edge, closing=closing, secrets=secrets)
     return app
-
-
-def _admission(entry: Entry) -> Callable[[HTTPConnection], Awaitable[None]]:
-    """The dependency of every route there is: one that does not say its role needs the token."""
-
-    async def admitted(connection: HTTPConnection) -> None:
-        scope = connection.scope
-        wanted = role_of(scope.get("endpoint"))
-        client = connection.client
-        connection.state.role = await entry.admit(
-            wanted,
-            free=entry.free(scope["livefuse.local"]),
-            authorization=connection.headers.get("authorization", ""),
-            ticket=connection.query_params.get("ticket", "") if scope.get("method") in _READING else "",
-            address=client.host if client else "",
-        )
-
-    return admitted

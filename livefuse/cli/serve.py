@@ -1,0 +1,94 @@
+"""`livefuse serve`: the daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from livefuse.cli import options as o
+from livefuse.errors import BadValue
+
+if TYPE_CHECKING:
+    from livefuse.web.server import Serving
+
+
+def serve(
+    config: Annotated[
+        Path | None, typer.Argument(help="TOML configuration (default: your livefuse.toml); flags win over it.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for all, then viewing needs the token.")
+    ] = "",
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="TCP port; the next free one if taken, 0 for any.")
+    ] = None,
+    open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in your browser.")] = False,
+    source: o.Source = "",
+    face: o.FacePhoto = "",
+    consent: o.Consent = None,
+    sink: o.Sinks = None,
+    setting: o.Settings = None,
+    token_file: Annotated[Path | None, typer.Option(help="Read the token from this file.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Say where it is as one line of JSON.")] = False,
+) -> None:
+    """Serve live sessions to browsers, OBS and other programs; Ctrl-C ends cleanly."""
+    flags: dict[str, Any] = {
+        "serve.host": host,
+        "serve.port": port,
+        "serve.token": _token_in(token_file) if token_file else "",
+        "source": source,
+        "sinks": tuple(sink) if sink else None,
+        "identity.photo": face,
+        "identity.consent": consent.value if consent else None,
+    }
+    _run(config, {key: value for key, value in flags.items() if value not in (None, "")}, setting, open_page, json)
+
+
+def serve_and_open() -> None:
+    """What `livefuse` alone does on a terminal."""
+    _run(None, {}, None, open_page=True, json=False)
+
+
+def _run(config: Path | None, given: dict[str, Any], setting: list[str] | None, open_page: bool, json: bool) -> None:
+    import asyncio
+
+    from livefuse.cli.serve_words import say
+    from livefuse.daemon_config import load_daemon_config
+    from livefuse.paths import Paths
+    from livefuse.web.server import serve as serve_until_stopped
+
+    paths = Paths.default()
+    overrides = o.settings(given, setting)
+    file = config or (paths.config_file if paths.config_file.is_file() else None)
+    decoded = load_daemon_config(file, overrides)
+    for session in decoded.sessions.values():
+        identity = session.identity
+        o.require_consent(identity.photo, o.Ground(identity.consent) if identity.consent else None)
+    asked = decoded.serve.port
+
+    def announce(serving: Serving) -> None:
+        say(serving, paths, asked_port=asked, json_line=json)
+        if open_page:
+            _open(f"{serving.listening.url}/#token={serving.daemon.token}")
+
+    asyncio.run(serve_until_stopped(decoded, file=file, overrides=overrides, paths=paths, announce=announce))
+
+
+def _open(url: str) -> None:
+    """In a thread of its own: some browsers' launchers return when the browser ends."""
+    import threading
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=(url,), daemon=True, name="browser").start()
+
+
+def _token_in(file: Path) -> str:
+    try:
+        token = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadValue(f"--token-file {file}: it cannot be read", hint="check the path") from error
+    if not token:
+        raise BadValue(f"--token-file {file}: it is empty", hint="put the token into it, and nothing else")
+    return token

@@ -1,0 +1,90 @@
+"""What `livefuse serve` says when it answers: where everything is, and what to mind."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from livefuse import __version__
+from livefuse.daemon.token import TOKEN_VARIABLE, token_file
+from livefuse.paths import Paths
+from livefuse.web.listening import outward_address
+from livefuse.web.security import is_loopback
+
+if TYPE_CHECKING:
+    from livefuse.web.server import Serving
+
+_EVERYWHERE = ("0.0.0.0", "::", "")
+
+
+def say(serving: Serving, paths: Paths, *, asked_port: int, json_line: bool) -> None:
+    """Addresses on standard output, warnings on standard error."""
+    for warning in warnings(serving, asked_port):
+        typer.echo(f"livefuse: {warning}", err=True)
+    if json_line:
+        typer.echo(json.dumps(_told(serving, paths)))
+    else:
+        typer.echo("\n".join(lines(serving, paths)))
+    sys.stdout.flush()
+
+
+def lines(serving: Serving, paths: Paths) -> list[str]:
+    """The block that people read."""
+    url, token = serving.listening.url, serving.daemon.token
+    said = [f"livefuse {__version__} serves at {url}", "", f"  page     {url}/#token={token}"]
+    if serving.listening.host in _EVERYWHERE and outward_address():
+        said.append(f"  network  http://{outward_address()}:{serving.listening.port}/#token={token}")
+    for name in serving.daemon.config.sessions:
+        said += [
+            "",
+            f"  {name}",
+            f"    watch    {url}/{name}        OBS browser source: {url}/{name}?clean=1",
+            f"    publish  {url}/{name}/publish#token={token}",
+            f"    WHEP     {url}/{name}/whep",
+            f"    WHIP     {url}/{name}/whip   bearer token: the token",
+        ]
+    return [*said, "", f"  API      {url}/docs", f"  token    {_kept(serving, paths)}", "", "Ctrl-C ends it."]
+
+
+def warnings(serving: Serving, asked_port: int) -> list[str]:
+    """What to mind: another port than asked, and what listening to a network means."""
+    said, where = [], serving.listening
+    if asked_port and where.port != asked_port:
+        said.append(f"port {asked_port} is taken; {where.port} is used")
+    if is_loopback(where.host):
+        return said
+    if serving.daemon.config.serve.view == "open":
+        said.append("anybody who reaches this machine may watch: serve.view is open")
+    else:
+        said.append("other machines can reach this: watching needs the token too")
+    said.append(
+        "it is not encrypted: browsers give a camera only to HTTPS pages or localhost, so put a proxy with TLS before it"
+    )
+    return said
+
+
+def _told(serving: Serving, paths: Paths) -> dict[str, Any]:
+    url = serving.listening.url
+    sessions = {
+        name: {"player": f"{url}/{name}", "whep": f"{url}/{name}/whep", "whip": f"{url}/{name}/whip"}
+        for name in serving.daemon.config.sessions
+    }
+    return {
+        "url": url,
+        "token": serving.daemon.token,
+        "token_from": _kept(serving, paths),
+        "pid": os.getpid(),
+        "version": __version__,
+        "docs": f"{url}/docs",
+        "sessions": sessions,
+    }
+
+
+def _kept(serving: Serving, paths: Paths) -> str:
+    if serving.daemon.config.serve.token:
+        return "of the configuration (serve.token)"
+    return f"of {TOKEN_VARIABLE}" if os.environ.get(TOKEN_VARIABLE) else f"kept in {token_file(paths)}"
