@@ -14,7 +14,8 @@ OPEN_MS = 10_000.0
 def open_source(url: str, *, stall_ms: float = 5000, open_ms: float = OPEN_MS) -> Source:
     """Open whatever `url` names, up to its first frame.
 
-    `stall_ms` is how long a network source or camera may send nothing later on.
+    One that waits for somebody to send to it (`rtmp://...?listen=1`, `rtsp://...?rtsp_flags=listen`) opens at once, with
+    the size that its URL declares. `stall_ms` is how long a network source or camera may send nothing later on.
     Raises: SourceError (a subclass says what is wrong), BadValue for a URL that makes no sense.
     """
     from livefuse.source.url import parse
@@ -32,6 +33,10 @@ def open_source(url: str, *, stall_ms: float = 5000, open_ms: float = OPEN_MS) -
         from livefuse.errors import BadValue
 
         raise BadValue("webrtc: needs `livefuse serve`", hint="only a daemon can be published to; start one")
+    if location.waits:
+        from livefuse.source.listen import ListeningSource
+
+        return ListeningSource(location, stall_ms=stall_ms, open_ms=open_ms)
     from livefuse.source.live import LiveSource
 
     return LiveSource(location, stall_ms=stall_ms, open_ms=open_ms)

@@ -24,13 +24,25 @@ DEVICES = ("v4l2", "avfoundation", "dshow")
 SCHEMES = ("file", "camera", *DEVICES, *NETWORK, "webrtc", "synthetic")
 PUBLISHED_OPTIONS = ("video_size", "framerate")
 CAMERA_OPTIONS = ("video_size", "framerate", "input_format", "pixel_format", "rtbufsize")
-STREAM_OPTIONS = {"rtsp": ("rtsp_transport",), "rtsps": ("rtsp_transport",)}
-CHOICES = {"rtsp_transport": ("tcp", "udp", "udp_multicast", "http", "https")}
+DECLARED_OPTIONS = ("video_size", "framerate")
+STREAM_OPTIONS = {
+    "rtsp": ("rtsp_transport", "rtsp_flags"),
+    "rtsps": ("rtsp_transport",),
+    "rtmp": ("listen",),
+    "rtmps": ("listen",),
+    "udp": DECLARED_OPTIONS,
+}
+CHOICES = {
+    "rtsp_transport": ("tcp", "udp", "udp_multicast", "http", "https"),
+    "rtsp_flags": ("listen", "prefer_tcp"),
+    "listen": ("0", "1"),
+}
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")  # two letters at least: C:\clip.mp4 is a path
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
 _SECRET = re.compile(r"pass|pwd|token|secret|key|auth|sig|credential|jwt|bearer", re.IGNORECASE)
 _SECRET_IN_PATH = re.compile(r"((?:pass\w*|pwd|token|secret)=)[^&/;]*", re.IGNORECASE)
+_LISTENING = {"listen=1", "rtsp_flags=listen", "mode=listener"}
 _SHAPES = {"video_size": re.compile(r"\d+x\d+"), "framerate": re.compile(r"\d+(\.\d+)?(/\d+)?")}
 
 
@@ -43,6 +55,14 @@ class Location:
     target: str
     shown: str
     options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the other side comes to us whenever it likes, so that size and rate are declared instead of learnt."""
+        if self.scheme == "srt":
+            return "mode=listener" in urlsplit(self.target).query.split("&")
+        listens = self.options.get("listen") == "1" or self.options.get("rtsp_flags") == "listen"
+        return listens or (self.scheme == "udp" and any(name in self.options for name in DECLARED_OPTIONS))
 
 
 def parse(url: str, environ: Mapping[str, str] | None = None) -> Location:
@@ -159,14 +179,27 @@ def _network(scheme: str, full: str) -> Location:
     if not host and scheme != "udp":
         raise BadValue(f"{shown} names no host", hint=f"{scheme}://host:port/path")
     pairs = [pair for pair in parts.query.split("&") if pair]
-    ours = [pair for pair in pairs if pair.partition("=")[0] in STREAM_OPTIONS.get(scheme, ())]
+    known = STREAM_OPTIONS.get(scheme, ())
+    if set(pairs) & _LISTENING:
+        known = (*known, *DECLARED_OPTIONS)
+    ours = [pair for pair in pairs if pair.partition("=")[0] in known]
     options = dict(parse_qsl("&".join(ours), keep_blank_values=True))
     for name, value in options.items():
-        if value not in CHOICES[name]:
-            raise BadValue(f"{name}={value!r} makes no sense", hint=_nearest(value, CHOICES[name]))
+        _check_stream_option(name, value)
+    if scheme == "rtmps" and options.get("listen") == "1":
+        raise BadValue(f"{shown}: rtmps cannot listen", hint="listen on rtmp://127.0.0.1 behind a proxy that ends TLS")
     if ours:
         full = urlunsplit(parts._replace(query="&".join(pair for pair in pairs if pair not in ours)))
     return Location("network", scheme, full, shown, options)
+
+
+def _check_stream_option(name: str, value: str) -> None:
+    if name in CHOICES and value not in CHOICES[name]:
+        raise BadValue(f"{name}={value!r} makes no sense", hint=_nearest(value, CHOICES[name]))
+    shape = _SHAPES.get(name)
+    if shape and not shape.fullmatch(value):
+        example = {"video_size": "1280x720", "framerate": "30"}[name]
+        raise BadValue(f"{name}={value!r} makes no sense", hint=f"for example {name}={example}")
 
 
 def _exists(path: str) -> bool:
