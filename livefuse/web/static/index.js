@@ -58,8 +58,7 @@ async function copy(button, code) {
 
 function facts(session) {
   const said = [];
-  const source = session.source?.url ?? session.source;
-  if (typeof source === "string" && source) said.push(source);
+  if (session.source) said.push(String(session.source));
   if (typeof session.identity === "string" && session.identity) said.push(`as ${session.identity}`);
   if (typeof session.fps === "number" && session.fps > 0) said.push(`${session.fps.toFixed(0)} fps`);
   if (session.latency_ms?.p50 > 0) said.push(`p50 ${session.latency_ms.p50.toFixed(1)} ms`);
@@ -77,9 +76,9 @@ function show(session) {
   write(card.querySelector(".facts"), facts(session));
   const fault = card.querySelector(".fault");
   const error = session.error;
-  const words = typeof error === "string" ? error : [error?.detail ?? error?.message, error?.hint].filter(Boolean).join(". ");
+  const words = error ? [error.message, error.hint].filter(Boolean).join(". ") : "";
   fault.hidden = !words;
-  write(fault, words ?? "");
+  write(fault, words);
 }
 
 async function refresh() {
@@ -96,7 +95,7 @@ async function refresh() {
   }
   say();
   at("token-form").hidden = true;
-  const sessions = Array.isArray(answer) ? answer : (answer.sessions ?? []);
+  const { sessions } = answer;
   const here = new Set(sessions.map((session) => session.name));
   for (const [name, card] of cards) {
     if (here.has(name)) continue;

@@ -103,7 +103,7 @@ async function measure() {
     before = now;
   }
   const record = await ask(`/api/sessions/${encodeURIComponent(name)}/stats`).then((r) => r.json()).catch(() => null);
-  Object.assign(rows, pipelineFigures(record?.stats ?? record));
+  Object.assign(rows, pipelineFigures(record));
   writeRows(at("numbers"), rows);
   drawGaps(at("gaps"), gaps);
 }

@@ -9,6 +9,7 @@ const at = (id) => document.getElementById(id);
 const base = location.pathname.replace(/\/publish\/?$/, "");
 const name = decodeURIComponent(base.split("/").pop());
 const [whip, whep] = [new Whip(`${base}/whip`), new Whep(`${base}/whep`)];
+const session = `/api/sessions/${encodeURIComponent(name)}`;
 let stream = null;
 
 document.title = `Publish to ${name} · livefuse`;
@@ -114,6 +115,7 @@ async function start() {
 }
 
 function stop() {
+  at("take-over").hidden = true;
   whip.stop();
   whep.stop();
   closeCamera();
@@ -144,10 +146,23 @@ whip.addEventListener("state", () => {
 
 // A session that takes its pictures from elsewhere accepts a publisher, and shows nothing of him.
 async function tellSource() {
-  const session = await ask(`/api/sessions/${encodeURIComponent(name)}`).then((r) => r.json()).catch(() => null);
-  const source = session?.source?.url ?? session?.source ?? session?.config?.source?.url;
-  if (typeof source === "string" && source && !source.startsWith("webrtc:")) {
-    say(`This session takes its pictures from ${source}`, "What you publish is not shown until its source is set to webrtc:");
+  const told = await ask(session).then((r) => r.json()).catch(() => null);
+  const other = told && !String(told.source).startsWith("webrtc:");
+  at("take-over").hidden = !other;
+  if (other) say(`This session takes its pictures from ${told.source}`, "What you publish is not shown until its source is webrtc:");
+}
+
+async function takeOver() {
+  at("take-over").disabled = true;
+  try {
+    const body = JSON.stringify({ source: "webrtc:" });
+    await ask(session, { method: "PATCH", headers: { "Content-Type": "application/json" }, body, signal: AbortSignal.timeout(60000) });
+    at("take-over").hidden = true;
+    say();
+  } catch (error) {
+    explain(error);
+  } finally {
+    at("take-over").disabled = false;
   }
 }
 
@@ -171,6 +186,7 @@ at("settings").addEventListener("submit", (event) => {
   start();
 });
 at("stop").addEventListener("click", stop);
+at("take-over").addEventListener("click", takeOver);
 at("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   keep(at("token").value);
