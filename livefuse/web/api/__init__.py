@@ -1,17 +1,36 @@
 """The API's routers.
 
 Endpoints are marked with `view` or `everybody` of `livefuse.web.roles`, right below the route's decorator; unmarked ones
-need the token. They raise `LivefuseError`s, which `livefuse.web.problems` answers as problem+json.
+need the token. They raise `LivefuseError`s, which `livefuse.web.problems` answers as problem+json. Everything slow is done
+by plain functions, which FastAPI runs on threads of its own: the loop that carries the media never waits for them.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
+from livefuse.web import metrics
+from livefuse.web.api import (
+    config,
+    engines,
+    events,
+    identities,
+    jobs,
+    models,
+    presets,
+    sessions,
+    sinks,
+    sources,
+    system,
+)
 
-def routers(daemon: Any) -> list[APIRouter]:
+if TYPE_CHECKING:
+    from livefuse.daemon.daemon import Daemon
+
+
+def routers(daemon: Daemon) -> list[APIRouter]:
     """Everything below /api, and /metrics."""
-    del daemon
-    return []
+    parts = (sessions, sinks, events, identities, models, engines, sources, presets, jobs, config)
+    return [*(part.router(daemon) for part in parts), system.router(), metrics.router(daemon)]

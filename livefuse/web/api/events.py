@@ -1,0 +1,109 @@
+"""Figures and events as they come (server-sent events). Source: HTML Living Standard section 9.2.
+
+Every client asks for its own next event, which is made when its connection takes it: a slow one gets fewer, and nothing is
+kept for it. A change of state is seen by looking, ten times a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from livefuse.errors import DaemonError
+from livefuse.web.api.told import api_router
+from livefuse.web.problems import Refused
+from livefuse.web.roles import view
+
+if TYPE_CHECKING:
+    from livefuse.daemon.channel import Channel
+    from livefuse.daemon.daemon import Daemon
+
+
+MOST_STREAMS = 64
+_LOOK_S = 0.1
+
+Interval = Annotated[float, Query(alias="interval", ge=0.2, le=60, description="seconds between two `stats` events")]
+Chosen: TypeAlias = "Callable[[], Collection[Channel]]"
+
+
+def router(daemon: Daemon) -> APIRouter:
+    """`stats` as a record, and as streams."""
+    router = api_router("stats")
+    places = asyncio.Semaphore(MOST_STREAMS)
+
+    async def place() -> AsyncIterator[None]:
+        """A stream costs a task: there is an end to them."""
+        if places.locked():
+            raise Refused(503, DaemonError(f"{MOST_STREAMS} streams of events are open", hint="close some"))
+        async with places:
+            yield
+
+    @router.get("/sessions/{name}/stats")
+    @view
+    async def get_stats(name: str) -> dict[str, Any]:
+        """The record of a session: frames, drops, latency, what each stage costs, what WebRTC does."""
+        return daemon.channel(name).record()
+
+    def here(name: str) -> None:
+        """Looked for before the answer begins, so that a session that is not there is a 404."""
+        daemon.channel(name)
+
+    @router.get(
+        "/sessions/{name}/events", response_class=EventSourceResponse, dependencies=[Depends(here), Depends(place)]
+    )
+    @view
+    async def session_events(name: str, interval: Interval = 1.0) -> AsyncIterator[ServerSentEvent]:
+        """`stats` events with the record, `state` events when the session changes, `gone` when it is removed."""
+
+        def chosen() -> Collection[Channel]:
+            return [daemon.channels[name]] if name in daemon.channels else []
+
+        async for event in stream(chosen, interval):
+            yield event
+            if event.event == "gone":
+                return
+
+    @router.get("/events", response_class=EventSourceResponse, dependencies=[Depends(place)])
+    @view
+    async def all_events(interval: Interval = 1.0) -> AsyncIterator[ServerSentEvent]:
+        """The same of all sessions in one stream; each event names its session."""
+        async for event in stream(daemon.channels.values, interval):
+            yield event
+
+    return router
+
+
+async def stream(chosen: Chosen, interval_s: float) -> AsyncIterator[ServerSentEvent]:
+    """Events of the channels that are there at the time."""
+    clock = asyncio.get_running_loop().time
+    seen: dict[str, Any] = {}
+    next_s = clock()
+    while True:
+        now = {channel.name: _state(channel) for channel in chosen()}
+        for name, state in now.items():
+            if seen.get(name) != state:
+                yield ServerSentEvent(event="state", data=state)
+        for name in seen.keys() - now.keys():
+            yield ServerSentEvent(event="gone", data={"session": name})
+        seen = now
+        if clock() >= next_s:
+            for channel in list(chosen()):
+                yield ServerSentEvent(event="stats", data={"session": channel.name, "stats": channel.record()})
+            next_s = max(next_s + interval_s, clock())
+        await asyncio.sleep(min(_LOOK_S, max(0.0, next_s - clock())))
+
+
+def _state(channel: Channel) -> dict[str, Any]:
+    """What is worth an event of its own."""
+    error = channel.error
+    return {
+        "session": channel.name,
+        "state": channel.state,
+        "error": {"code": error.code, "message": error.message, "hint": error.hint} if error else None,
+        "viewers": channel.broadcast.viewers,
+        "publisher": channel.inlet.connected,
+    }

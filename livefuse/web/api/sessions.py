@@ -1,0 +1,129 @@
+"""Sessions: made, seen, changed while they run, ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from livefuse.config import Config, make_config
+from livefuse.daemon.shown import shown, unmasked
+from livefuse.daemon_config import SESSION_NAME, laid_over
+from livefuse.web.api.told import Asked, Change, Told, api_router, said
+from livefuse.web.roles import Role, view
+
+if TYPE_CHECKING:
+    from livefuse.daemon.channel import Channel
+    from livefuse.daemon.daemon import Daemon
+
+
+class SessionSummary(Told):
+    """One line of the list."""
+
+    name: str
+    state: Literal["stopped", "starting", "running", "ended", "failed"]
+    error: dict[str, str] | None = Field(description="code, message and hint of what keeps it from running")
+    viewers: int
+
+
+class SessionList(Told):
+    sessions: list[SessionSummary]
+
+
+class SessionUrls(Told):
+    """Paths below the daemon's own address."""
+
+    player: str
+    publish: str
+    whep: str
+    whip: str
+
+
+class Session(SessionSummary):
+    """Everything about one."""
+
+    urls: SessionUrls
+    config: dict[str, Any] | None = Field(
+        None, description="what it runs on, secrets as ***; only for callers with the token"
+    )
+
+
+class NewSession(Asked):
+    """A session to be made: a preset, and settings over it."""
+
+    name: Annotated[str, Field(pattern=f"^{SESSION_NAME}$", description="becomes a part of its addresses")]
+    preset: str = Field("", description="preset to begin with")
+    config: Config = Field(default_factory=Config, description="settings over the preset's; defaults where unsaid")
+    start: bool = Field(True, description="have it begin at once")
+
+
+def router(daemon: Daemon) -> APIRouter:
+    """`/api/sessions` and what is right below it."""
+    router = api_router("sessions")
+
+    @router.get("/sessions")
+    @view
+    async def list_sessions() -> SessionList:
+        """All sessions with their states."""
+        return SessionList(sessions=[SessionSummary(**channel.summary()) for channel in daemon.channels.values()])
+
+    @router.post("/sessions", status_code=201)
+    async def create_session(body: NewSession, response: Response) -> Session:
+        """Make a session and have it begin. Whether it runs is told by its `state`, a little later."""
+        preset = daemon.presets.get(body.preset) if body.preset else {}
+        config = make_config(laid_over(preset, said(body.config)), origin="request")
+        channel = await daemon.create(body.name, config, start=body.start)
+        response.headers["Location"] = f"/api/sessions/{body.name}"
+        return _told(channel, whole=True)
+
+    @router.get("/sessions/{name}")
+    @view
+    async def get_session(name: str, request: Request) -> Session:
+        """One session: what it does, its addresses, and for whoever has the token its configuration."""
+        return _told(daemon.channel(name), whole=request.state.role >= Role.CONTROL)
+
+    @router.patch("/sessions/{name}")
+    async def change_session(name: str, body: Config) -> Change:
+        """Lay settings over a session's while it runs: what is not mentioned stays.
+
+        What a running session cannot take restarts it; if that fails, all is as before. Addresses that come back masked,
+        as they were shown, stay what they are.
+        """
+        channel = daemon.channel(name)
+        return Change(**await channel.change(unmasked(said(body), channel.config)))
+
+    @router.delete("/sessions/{name}", status_code=204)
+    async def remove_session(name: str) -> None:
+        """End a session and forget it; its viewers are sent away."""
+        await daemon.remove(name)
+
+    @router.post("/sessions/{name}/start")
+    async def start_session(name: str) -> Session:
+        """Have a session run; nothing happens if it does."""
+        channel = daemon.channel(name)
+        await channel.start()
+        return _told(channel, whole=True)
+
+    @router.post("/sessions/{name}/stop")
+    async def stop_session(name: str) -> Session:
+        """End a session's pictures; its outputs are completed, and its viewers see a slate."""
+        channel = daemon.channel(name)
+        await channel.stop()
+        return _told(channel, whole=True)
+
+    @router.post("/sessions/{name}/restart")
+    async def restart_session(name: str) -> Session:
+        """Begin anew, and wait until it runs; its viewers stay."""
+        channel = daemon.channel(name)
+        await channel.restart()
+        return _told(channel, whole=True)
+
+    return router
+
+
+def _told(channel: Channel, *, whole: bool) -> Session:
+    base = f"/{channel.name}"
+    urls = SessionUrls(player=base, publish=f"{base}/publish", whep=f"{base}/whep", whip=f"{base}/whip")
+    config = shown(channel.config) if whole else None
+    return Session(**channel.summary() | {"urls": urls, "config": config})

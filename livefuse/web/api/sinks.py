@@ -1,0 +1,122 @@
+"""A session's outputs and the settings that are changed most, one address each: one button, one request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from livefuse.config import IdentityConfig
+from livefuse.errors import NotHere
+from livefuse.sinks.url import parse_sink_url
+from livefuse.source.url import masked
+from livefuse.web.api.told import Asked, Change, Told, api_router
+from livefuse.web.roles import view
+
+if TYPE_CHECKING:
+    from livefuse.daemon.channel import Channel
+    from livefuse.daemon.daemon import Daemon
+
+
+class Address(Asked):
+    url: str = Field(min_length=1, max_length=4096)
+
+
+class PrivacyMode(Asked):
+    mode: Literal["closed", "open"] = Field(description="closed: never the real face; open: pass it through")
+
+
+class OverlaySwitch(Asked):
+    enabled: bool = Field(description="whether the latency overlay is drawn")
+
+
+class Sink(Told):
+    """One output. `error` says why it takes no frames."""
+
+    name: str
+    url: str = Field(description="secrets as ***")
+    frames: int = 0
+    dropped: int = 0
+    error: str = ""
+
+
+class SinkList(Told):
+    sinks: list[Sink]
+
+
+def router(daemon: Daemon) -> APIRouter:
+    """What is below `/api/sessions/NAME`."""
+    router = api_router("session")
+
+    @router.get("/sessions/{name}/sinks")
+    @view
+    async def list_sinks(name: str) -> SinkList:
+        """Where a session's pictures go, beside its viewers."""
+        return SinkList(sinks=_sinks(daemon.channel(name)))
+
+    @router.post("/sessions/{name}/sinks", status_code=201)
+    async def add_sink(name: str, body: Address, response: Response) -> Sink:
+        """Hand the pictures to one more output, without a hitch for the others."""
+        channel = daemon.channel(name)
+        parse_sink_url(body.url)
+        if channel.state == "running":
+            sink = await channel.add_sink(body.url)
+        else:
+            sink = str(len(channel.config.sinks))
+            await channel.change({"sinks": [*channel.config.sinks, body.url]})
+        response.headers["Location"] = f"/api/sessions/{name}/sinks"
+        return Sink(name=sink, url=masked(body.url))
+
+    @router.delete("/sessions/{name}/sinks/{sink}", status_code=204)
+    async def remove_sink(name: str, sink: str) -> None:
+        """Complete one output and let it go."""
+        channel = daemon.channel(name)
+        if channel.state == "running":
+            await channel.remove_sink(sink)
+            return
+        kept = {str(number): url for number, url in enumerate(channel.config.sinks)}
+        if kept.pop(sink, None) is None:
+            raise NotHere(f"there is no sink `{sink}`", hint="a session that does not run counts its sinks: 0, 1, ...")
+        await channel.change({"sinks": list(kept.values())})
+
+    @router.put("/sessions/{name}/source")
+    async def set_source(name: str, body: Address) -> Change:
+        """Take the pictures from elsewhere."""
+        return Change(**await daemon.channel(name).change({"source": body.url}))
+
+    @router.put("/sessions/{name}/identity")
+    async def set_identity(name: str, body: IdentityConfig) -> Change:
+        """Put another face on: a stored identity, or a photo of the daemon's machine with the ground to use it."""
+        whole = IdentityConfig().model_dump() | body.model_dump(exclude_unset=True)  # another face has its own consent
+        return Change(**await daemon.channel(name).change({"identity": whole}))
+
+    @router.put("/sessions/{name}/privacy")
+    async def set_privacy(name: str, body: PrivacyMode) -> Change:
+        """What leaves when a face was not swapped."""
+        return Change(**await daemon.channel(name).change({"privacy": {"mode": body.mode}}))
+
+    @router.put("/sessions/{name}/overlay")
+    async def set_overlay(name: str, body: OverlaySwitch) -> Change:
+        """Show or hide the latency overlay."""
+        return Change(**await daemon.channel(name).change({"overlay": {"enabled": body.enabled}}))
+
+    return router
+
+
+def _sinks(channel: Channel) -> list[Sink]:
+    if channel.session is None or channel.state != "running":
+        return [Sink(name=str(number), url=masked(url)) for number, url in enumerate(channel.config.sinks)]
+    record = channel.session.record().get("sinks", {})
+    urls = channel.session.sink_urls
+    told = {name: record.get(name, {}) for name in urls}
+    return [
+        Sink(
+            name=name,
+            url=masked(urls[name]),
+            frames=one.get("frames", 0),
+            dropped=one.get("dropped", 0),
+            error=one.get("error", ""),
+        )
+        for name, one in told.items()
+    ]
