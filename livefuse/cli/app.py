@@ -12,10 +12,12 @@ from livefuse.cli import (
     bench,
     bench_quality,
     demo,
+    groups,
     identity,
     models,
     models_convert,
     models_own,
+    remote,
     run,
     swap,
     synthesize,
@@ -58,6 +60,9 @@ app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("swap")(swap.swap)
 app.command("upscale")(upscale.upscale)
+app.add_typer(groups.sessions_app, name="sessions")
+app.add_typer(groups.jobs_app, name="jobs")
+app.command("health")(remote.health)
 app.command("devices")(system.devices)
 app.command("doctor")(system.doctor)
 app.command("explain")(system.explain)

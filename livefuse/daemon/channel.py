@@ -19,6 +19,7 @@ from livefuse.errors import LivefuseError, NeedsRestart, SessionError, SinkLost,
 from livefuse.session import Session
 from livefuse.source.base import Source
 from livefuse.source.url import masked, parse
+from livefuse.webrtc.audio import AudioOut
 from livefuse.webrtc.broadcast import Broadcast
 from livefuse.webrtc.inlet import Inlet
 
@@ -44,6 +45,9 @@ class Channel:
         self._clock = clock or MonotonicClock()
         self.broadcast = Broadcast(name, webrtc, self._clock, host=host)
         self.inlet = Inlet(name, webrtc, self._clock, host=host)
+        self._audio = AudioOut(lambda: self.broadcast.video_latency_ns, self._clock) if webrtc.audio else None
+        self.broadcast.audio = self._audio
+        self.inlet.audio_feed(self._audio)
         self._task: asyncio.Task[None] | None = None
         self._resting: State = "stopped"
         self._stopping = asyncio.Event()
@@ -91,6 +95,8 @@ class Channel:
         """For good: viewers and publisher are told."""
         await self.stop()
         await asyncio.gather(self.broadcast.close(), self.inlet.close())
+        if self._audio is not None:
+            self._audio.close()
 
     async def change(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """Lay nested settings over what holds now: `live` names the keys that a running session took without a hitch.
@@ -145,6 +151,8 @@ class Channel:
         """The record of design §6 of this or the last session, with what WebRTC did beside it."""
         session = self.session.record() if self.session else {}
         now = {"state": self.state, "webrtc": self.broadcast.record(), "publisher": self.inlet.record()}
+        if self._audio is not None:
+            now["audio"] = self._audio.record()
         return session | now | {"error": _problem(self.error)}
 
     def _runs(self) -> bool:
@@ -226,8 +234,14 @@ class Channel:
 
         location = parse(url)
         if location.kind == "webrtc":
-            return self.inlet.open_source(location)
-        return open_source(url, stall_ms=self.config.live.lost_ms)
+            source: Source = self.inlet.open_source(location)
+        else:
+            source = open_source(url, stall_ms=self.config.live.lost_ms)
+        if self._audio is not None:
+            self._audio.unfollow()
+            if source.info.audio and source.info.path:
+                self._audio.follow_file(source.info.path, source.info.shift_ns)
+        return source
 
 
 def _besides(sinks: tuple[str, ...]) -> tuple[str, ...]:
