@@ -117,11 +117,9 @@ class Client:
     def delete(self, path: str) -> Any:
         return self.call("DELETE", path)
 
-    def upload(
-        self, path: str, files: Mapping[str, tuple[str, bytes, str]], fields: Mapping[str, str] | None = None
-    ) -> Any:
-        """Post a form: field -> (file name, content, media type), and plain fields beside. Raises: LivefuseError."""
-        return self.call("POST", path, files=files, fields=fields)
+    def send(self, path: str, content: bytes, media_type: str, **query: str) -> Any:
+        """PUT a file as it is."""
+        return self.call("PUT", path, content=content, media_type=media_type, query=query)
 
     def call(
         self,
@@ -129,13 +127,14 @@ class Client:
         path: str,
         *,
         body: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
+        media_type: str = "",
         query: Mapping[str, str] | None = None,
-        files: Mapping[str, tuple[str, bytes, str]] | None = None,
-        fields: Mapping[str, str] | None = None,
     ) -> Any:
         """What the daemon answers, decoded. Raises: the error that the daemon met, DaemonUnreachable."""
+        headers = {"Content-Type": media_type} if media_type else {}
         with self._reached():
-            response = self._http.request(method, path, json=body, params=query, files=files, data=fields)
+            response = self._http.request(method, path, json=body, content=content, params=query or {}, headers=headers)
         if not response.is_success:
             raise problem(response)
         if not response.content:

@@ -75,7 +75,9 @@ def health(daemon: Daemon = "", as_json: AsJson = False) -> None:
     if as_json:
         print_json({"url": client.url, "healthy": True, "ready": ready} | (told if isinstance(told, dict) else {}))
     else:
-        typer.echo(f"{client.url} is well" + ("" if ready else ", but no session is ready yet"))
+        typer.echo(
+            f"{client.url} is well" + ("" if ready else ", but not every session runs: `livefuse sessions list`")
+        )
 
 
 def _ready(client: Client) -> bool:

@@ -131,7 +131,7 @@ def change_words(came: Mapping[str, Any]) -> str:
         return "restarted with the new settings"
     if came.get("live"):
         return "took effect while it runs: " + ", ".join(came["live"])
-    return "nothing to change while it runs"
+    return "taken over; nothing that runs was affected"
 
 
 def _do(name: str, what: str, daemon: str, as_json: bool) -> None:

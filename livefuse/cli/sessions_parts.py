@@ -13,13 +13,18 @@ from livefuse.cli import options as o
 from livefuse.cli.listing import print_json, print_table
 from livefuse.cli.remote import AsJson, Daemon, SessionName, connect, nested, tell
 from livefuse.cli.sessions import change_words, path_of
+from livefuse.errors import SourceNotFound
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
+
+    from livefuse.client import Client
 
 PresetName = Annotated[str, typer.Argument(metavar="PRESET", help="Lower-case letters, digits, - and _.")]
 
 _WATCH_S = 1.0
+_STAGE_COLUMNS = ("STAGE", "P50 MS", "P95 MS", "P99 MS")
+_PHOTOS = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 
 
 def sessions_identity(
@@ -31,6 +36,10 @@ def sessions_identity(
     consent: o.Consent = None,
     by: o.By = "",
     face_index: o.FaceIndex = None,
+    store: Annotated[
+        str,
+        typer.Option("--store", metavar="PERSON", help="Send the photo, and have the daemon keep it under this name."),
+    ] = "",
     daemon: Daemon = "",
     as_json: AsJson = False,
 ) -> None:
@@ -39,6 +48,9 @@ def sessions_identity(
     o.require_consent(face, o.Ground(ground) if ground else None)
     said = {"photo": _absolute(face), "consent": ground, "by": by, "face": face_index}
     with connect(daemon) as client:
+        if store:
+            _send(client, store, Path(face).expanduser(), said)
+            said = {"photo": store}
         came = client.put(
             path_of(name, "identity"), {key: value for key, value in said.items() if value not in ("", None)}
         )
@@ -112,36 +124,40 @@ def sessions_stats(
         record = client.get(path_of(name, "stats"))
     if as_json:
         print_json(record)
-    else:
-        _print(stats_table(name, record))
+        return
+    print_table(_STAGE_COLUMNS, _stage_rows(record))
+    typer.echo(_counters(name, record))
 
 
-def _watch(client: Any, name: str) -> None:
+def _watch(client: Client, name: str) -> None:
     import time
 
     from rich.live import Live
 
-    with Live(stats_table(name, client.get(path_of(name, "stats"))), auto_refresh=False) as live:
+    with Live(_view(name, client.get(path_of(name, "stats"))), auto_refresh=False) as live:
         while True:
             time.sleep(_WATCH_S)
-            live.update(stats_table(name, client.get(path_of(name, "stats"))), refresh=True)
+            live.update(_view(name, client.get(path_of(name, "stats"))), refresh=True)
 
 
-def stats_table(name: str, record: Mapping[str, Any]) -> Table:
-    """A record as a table: a row for each stage, then the whole way, then the counters."""
+def _view(name: str, record: Mapping[str, Any]) -> Group:
+    """What `--watch` draws again each second."""
+    from rich.console import Group
     from rich.table import Table
 
-    table = Table(
-        box=None, header_style="bold", pad_edge=False, caption=_counters(name, record), caption_justify="left"
-    )
-    table.add_column("STAGE")
-    for column in ("P50 MS", "P95 MS", "P99 MS"):
-        table.add_column(column, justify="right")
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in _STAGE_COLUMNS:
+        table.add_column(column, justify="left" if column == _STAGE_COLUMNS[0] else "right")
+    for row in _stage_rows(record):
+        table.add_row(*row)
+    return Group(table, _counters(name, record))
+
+
+def _stage_rows(record: Mapping[str, Any]) -> list[list[str]]:
+    """A row for each stage, then for the whole way."""
     ways = {"pipeline": record.get("pipeline_ms"), "capture to sink": record.get("latency_ms")}
-    for stage, spread in {**record.get("stages_ms", {}), **ways}.items():
-        if spread:
-            table.add_row(stage, *(f"{spread[key]:.2f}" for key in ("p50", "p95", "p99")))
-    return table
+    spreads = {**record.get("stages_ms", {}), **ways}
+    return [[stage, *(f"{of[key]:.2f}" for key in ("p50", "p95", "p99"))] for stage, of in spreads.items() if of]
 
 
 def _counters(name: str, record: Mapping[str, Any]) -> str:
@@ -153,10 +169,17 @@ def _counters(name: str, record: Mapping[str, Any]) -> str:
     return f"{name} is {record.get('state', 'running')}: {words}"
 
 
-def _print(table: Table) -> None:
-    from rich.console import Console
+def _send(client: Client, person: str, photo: Path, said: Mapping[str, Any]) -> None:
+    """Have the daemon store a photo. Raises: SourceNotFound, and whatever the daemon finds wrong with it."""
+    from livefuse.client import segment
 
-    Console(file=sys.stdout, highlight=False).print(table)
+    try:
+        content = photo.read_bytes()
+    except OSError as error:
+        raise SourceNotFound(f"cannot read {photo}: {error.strerror}", hint="--store takes one photo") from error
+    media_type = _PHOTOS.get(photo.suffix.lower(), "application/octet-stream")
+    query = {key: str(said[key]) for key in ("consent", "by", "face") if said[key] not in ("", None)}
+    client.send(f"/api/identities/{segment(person)}", content, media_type, **query)
 
 
 def _absolute(face: str) -> str:
