@@ -1,0 +1,230 @@
+"""A session's pictures, shown to any number of viewers: one encode for all of them.
+
+Frames come on the session's sink thread, which encodes; packets are handed to the event loop, where each viewer's stream
+sends them. Between sessions viewers stay connected and see a slate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Collection
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from aiortc import RTCSessionDescription
+
+from livefuse.clock import Clock
+from livefuse.daemon_config import WebRtcConfig
+from livefuse.errors import TooManyPeers
+from livefuse.frame import HostFrame
+from livefuse.sinks.base import StreamInfo
+from livefuse.webrtc.encoder import Codec
+from livefuse.webrtc.feed import Feed
+from livefuse.webrtc.idle import Slates
+from livefuse.webrtc.peer import Peer, answered, check_offer, new_connection
+from livefuse.webrtc.rtp import PLAYOUT_AT_ONCE, Cut, RtpStream
+from livefuse.webrtc.viewer import Viewer, chosen_codec, opus, prefer
+
+if TYPE_CHECKING:
+    from livefuse.webrtc.audio import AudioOut
+
+_MOST_HANDED_OVER = 4  # pictures that the event loop has not taken yet
+_SMOOTH = 0.1
+_NOTHING_YET = "nothing to show yet"
+_ENDED = "paused"
+
+
+class WebRtcSink:
+    """What a session writes to. Of several made by one broadcast, the one opened last is shown."""
+
+    name = "webrtc"
+
+    def __init__(self, broadcast: Broadcast) -> None:
+        self._broadcast = broadcast
+
+    def open(self, info: StreamInfo) -> None:
+        self._broadcast._begin(self, info)
+
+    def write(self, frame: HostFrame) -> None:
+        self._broadcast._take(self, frame)
+
+    def close(self) -> None:
+        self._broadcast._end(self)
+
+    def abort(self) -> None:
+        self._broadcast._end(self)
+
+
+class Broadcast:
+    """Viewers come and go by `watch` and `leave`, sessions by `sink`; neither knows of the other."""
+
+    def __init__(self, name: str, config: WebRtcConfig, clock: Clock, *, host: str = "127.0.0.1") -> None:
+        self.name = name
+        self.audio: AudioOut | None = None
+        self.video_latency_ns = 0
+        self.dropped = 0
+        self._config, self._clock, self._host = config, clock, host
+        self._feed = Feed(config, clock)
+        self._slates = Slates(self._show, clock)
+        self._viewers: dict[str, Viewer] = {}
+        self._answering = 0
+        self._codecs: frozenset[Codec] = frozenset()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._handed = self._taken = 0
+        self._shown: WebRtcSink | None = None
+        self._turn = threading.Lock()
+        self._slates.say(_NOTHING_YET)
+
+    @property
+    def viewers(self) -> int:
+        return len(self._viewers)
+
+    def sink(self) -> WebRtcSink:
+        """A sink for one session."""
+        return WebRtcSink(self)
+
+    def show_slate(self, words: str) -> None:
+        """What viewers read while no session shows anything."""
+        self._slates.say(words)
+
+    async def watch(self, offer: str) -> Peer:
+        """Let somebody watch. Raises: BadOffer, TooManyPeers, PeerError."""
+        described = check_offer(offer)
+        codec = chosen_codec(described, self._config)
+        if len(self._viewers) + self._answering >= self._config.max_viewers:
+            raise TooManyPeers(
+                f"`{self.name}` has {self._config.max_viewers} viewers already", hint="raise `webrtc.max_viewers`"
+            )
+        self._loop = asyncio.get_running_loop()
+        self._answering += 1
+        try:
+            viewer = await self._answer(described, codec)
+        finally:
+            self._answering -= 1
+        self._viewers[viewer.id] = viewer
+        viewer.guard(self._config.idle_s, lambda peer: self.leave(peer.id))
+        self._changed()
+        return viewer
+
+    async def _answer(self, offer: RTCSessionDescription, codec: Codec) -> Viewer:
+        connection = new_connection(self._config, self._host)
+        transceiver = connection.addTransceiver("video", direction="sendonly")
+        prefer(transceiver, codec)
+        stream = RtpStream(
+            transceiver.sender,
+            want_key=lambda: self._want_key(codec),
+            heard_rate=lambda: self._aim(codec),
+            playout_delay=PLAYOUT_AT_ONCE if self._config.playout_delay else None,
+        )
+        sound = None
+        if self.audio is not None and self._config.audio and (codecs := opus(offer)):
+            sound = self.audio.track()
+            connection.addTransceiver(sound, direction="sendonly").setCodecPreferences(codecs)
+        try:
+            return Viewer(connection, await answered(connection, offer), codec, stream, sound)
+        except BaseException:
+            if sound is not None:
+                sound.stop()
+            raise
+
+    async def leave(self, peer_id: str) -> bool:
+        """Hang up on a viewer; whether there was one."""
+        viewer = self._viewers.pop(peer_id, None)
+        if viewer is None:
+            return False
+        self._changed()
+        await viewer.close()
+        return True
+
+    async def close(self) -> None:
+        """Hang up on everybody."""
+        for peer_id in list(self._viewers):
+            await self.leave(peer_id)
+        await asyncio.to_thread(self._slates.close)
+        self._feed.rest()
+
+    def record(self) -> dict[str, Any]:
+        """What the stats show."""
+        viewers = [viewer.record() for viewer in self._viewers.values()]
+        counts = {"dropped": self.dropped + sum(viewer["dropped"] for viewer in viewers)}
+        latency = {"video_latency_ms": self.video_latency_ns / 1e6}
+        return {"viewers": viewers} | self._feed.record() | counts | latency
+
+    def _changed(self) -> None:
+        """Viewers came or went."""
+        self._codecs = frozenset(viewer.codec for viewer in self._viewers.values())
+        for codec in self._codecs:
+            self._aim(codec)
+        self._slates.show(bool(self._viewers) and self._shown is None)
+
+    def _want_key(self, codec: Codec) -> None:
+        self._feed.want_key(codec)
+        self._slates.hurry()
+
+    def _aim(self, codec: Codec) -> None:
+        """The least of what the viewers of this codec say they can take; nothing, until one of them has said."""
+        streams = [viewer.stream for viewer in self._viewers.values() if viewer.codec == codec]
+        said = [stream.rate for stream in streams if stream.rate is not None]
+        self._feed.aim(codec, min(said) if said else None)
+
+    def _begin(self, sink: WebRtcSink, info: StreamInfo) -> None:
+        with self._turn:  # after this no slate leaves
+            self._shown = sink
+            self._slates.fit(info.width, info.height)
+            self._slates.show(False)
+            self._feed.begin(info.fps)
+
+    def _end(self, sink: WebRtcSink) -> None:
+        with self._turn:
+            if self._shown is not sink:
+                return
+            self._shown = None
+            self._feed.begin(Fraction(0))
+            self._slates.say(_ENDED)
+            self._slates.show(bool(self._viewers))
+
+    def _take(self, sink: WebRtcSink, frame: HostFrame) -> None:
+        """A session's frame, on its sink's thread."""
+        if self.audio is not None:
+            self.audio.picture_left(frame)
+        codecs = self._codecs
+        if not codecs:
+            self._feed.rest()
+            return
+        with self._turn:
+            if self._shown is not sink:
+                return
+            self._hand_over(frame, codecs)
+        if frame.scheduled_ns:
+            self._measure(self._clock.now_ns() - frame.scheduled_ns)
+
+    def _show(self, slate: Callable[[], HostFrame]) -> None:
+        """A slate, on the slates' thread."""
+        with self._turn:
+            if self._shown is None and self._codecs:
+                self._hand_over(slate(), self._codecs)
+
+    def _hand_over(self, frame: HostFrame, codecs: Collection[Codec]) -> None:
+        """Encode, and have the event loop send it. A loop that does not keep up loses pictures, up to a key frame."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        if self._handed - self._taken >= _MOST_HANDED_OVER:
+            self.dropped += 1
+            for codec in codecs:
+                self._feed.want_key(codec)
+            return
+        for codec, cut in self._feed.encode(frame, codecs).items():
+            self._handed += 1
+            loop.call_soon_threadsafe(self._hand_out, codec, cut)
+
+    def _hand_out(self, codec: Codec, cut: Cut) -> None:
+        self._taken += 1
+        for viewer in self._viewers.values():
+            if viewer.codec == codec:
+                viewer.stream.push(cut)
+
+    def _measure(self, latency_ns: int) -> None:
+        before = self.video_latency_ns
+        self.video_latency_ns = round(before + _SMOOTH * (latency_ns - before)) if before else latency_ns
