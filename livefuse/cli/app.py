@@ -11,6 +11,7 @@ from livefuse import __version__
 from livefuse.cli import (
     bench,
     bench_quality,
+    bench_webrtc,
     demo,
     groups,
     identity,
@@ -19,6 +20,7 @@ from livefuse.cli import (
     models_own,
     remote,
     run,
+    serve,
     swap,
     synthesize,
     system,
@@ -35,7 +37,7 @@ app = typer.Typer(
     name="livefuse",
     help="Swap the face of a consenting person in live video, every millisecond measured and shown.",
     epilog=_EPILOG,
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -50,13 +52,18 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Say more on standard error."),
 ) -> None:
+    """Without a command: start the daemon and open its page."""
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="livefuse: %(message)s")
+    if context.invoked_subcommand is None:
+        serve.serve_and_open()
 
 
 app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
 app.command("run")(run.run)
 app.command("swap")(swap.swap)
 app.command("upscale")(upscale.upscale)
@@ -89,6 +96,7 @@ bench_app = typer.Typer(help="Measure livefuse on this machine.", no_args_is_hel
 bench_app.command("pipeline")(bench.pipeline)
 bench_app.command("models")(bench.models)
 bench_app.command("quality")(bench_quality.quality)
+bench_app.command("webrtc")(bench_webrtc.webrtc)
 app.add_typer(bench_app, name="bench")
 
 
