@@ -95,10 +95,13 @@ class SharedEncoder:
         """The coded stream's description (codec, size, parameter sets) as the beginning of a NUT file: a container that
         takes any codec and keeps it as the encoder made it, so that a muxer elsewhere can copy a stream from it."""
 
-    def push(self, frame: HostFrame, *, key: bool) -> None:
+    def want_key(self) -> None:
+        """Make the next frame a key frame."""
+        self._wants_key = True
+
+    def push(self, frame: HostFrame) -> None:
         """Encode the frame, unless another seat has brought it already."""
         with self._encoding:
-            self._wants_key |= key
             if frame.pts_ns <= self._last_ns:
                 return
             if self._first_ns is None:
@@ -139,14 +142,21 @@ class Seat:
         self.encoder = encoder
         self._encoders = encoders
         self._waiting: deque[Encoded] = deque()
-        self._sitting = False  # who is still connecting gets nothing: it would be old by then
+        self._sitting = False
         self._needs_key = True
         self._first: int | None = None
 
+    def sit_down(self) -> None:
+        """Take part from the next frame on, which will be a key frame. Before that there is nothing to take: it would be
+        old by the time the server has answered."""
+        self._sitting = True
+        self.encoder.want_key()
+
     def push(self, frame: HostFrame) -> None:
         """Have the frame encoded. Raises: av.FFmpegError when the encoder fails."""
-        self._sitting = True
-        self.encoder.push(frame, key=self._needs_key)
+        if self._needs_key:
+            self.encoder.want_key()
+        self.encoder.push(frame)
 
     def put(self, packet: Encoded) -> None:
         if len(self._waiting) >= MOST_WAITING:

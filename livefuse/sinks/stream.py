@@ -83,6 +83,7 @@ class StreamSink:
         job = Job(self.url, self._seat.encoder.head, info.fps, settings.bits_per_second, transport)
         self._send(job.to_line())
         self._expect("ready", STALL_S)
+        self._seat.sit_down()
 
     def write(self, frame: HostFrame) -> None:
         if self._seat is None:
