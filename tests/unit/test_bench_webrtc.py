@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
+import tomllib
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import cv2
 import numpy as np
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from livefuse.bench.webrtc.browser import READER, chromium, find_chromium
 from livefuse.bench.webrtc.clocks import PageClock, Ping, page_clock
 from livefuse.bench.webrtc.figures import Spread, ages_ms, counts, figures, first_showings, freezes, gaps_ms
+from livefuse.bench.webrtc.measure import Measured, Options, Result
+from livefuse.bench.webrtc.process import use_of
 from livefuse.bench.webrtc.rows import COLUMNS, Shown, csv_text, shown_frames, unwrapped_ns
+from livefuse.bench.webrtc.servers import Kind, furnish, server
 from livefuse.bench.webrtc.shipped import stage_metrics
+from livefuse.bench.webrtc.trend import slope, student_t_975
 from livefuse.bench.webrtc.waterfall import counted, receiver_figures, stage_means_ms, waterfall
+from livefuse.cli import bench_webrtc
+from livefuse.daemon_config import make_daemon_config
+from livefuse.errors import BadValue, ConfigError, DaemonUnreachable
 from livefuse.session import Session
+from livefuse.source.synthetic.blocks import COLUMNS as COLUMNS_DRAWN
+from livefuse.source.synthetic.blocks import FINDER, ROWS
 
 MS = 1_000_000
 PERIOD_MS = 33
@@ -258,3 +276,155 @@ def test_the_receiver_s_figures() -> None:
     assert found["decode_ms"] == 1.5
     assert found["qp"] == 26
     assert receiver_figures({})["decode_ms"] == 0
+
+
+# --- growth over time, and what a process costs ----------------------------------------------------------------------
+
+
+def test_the_slope_of_a_line_is_exact() -> None:
+    times = np.arange(0, 600, 0.5)
+    found = slope(list(times), list(40 + times / 60 * 1.5), 10)
+    assert found.per_minute == pytest.approx(1.5)
+    assert found.low == pytest.approx(found.high)
+    assert (found.blocks, found.flat) == (60, False)
+
+
+def test_noise_without_growth_is_flat_and_growth_in_noise_is_found() -> None:
+    rng = np.random.default_rng(5)
+    times = np.arange(0, 900, 1 / 30)
+    noise = 40 + rng.gamma(2, 4, len(times))
+    assert slope(list(times), list(noise), 10).flat
+    grown = slope(list(times), list(noise + times / 60 * 0.5), 10)
+    assert grown.low < 0.5 < grown.high
+    assert not grown.flat
+
+
+def test_a_few_seconds_have_no_slope() -> None:
+    with pytest.raises(ValueError, match="blocks"):
+        slope([0, 5, 12], [1, 1, 1], 10)
+
+
+@pytest.mark.parametrize(("freedom", "quantile"), [(4, 2.7764), (10, 2.2281), (30, 2.0423), (1000, 1.9623)])
+def test_student_s_quantiles_are_those_of_the_tables(freedom: int, quantile: float) -> None:
+    assert student_t_975(freedom) == pytest.approx(quantile, rel=0.01)
+
+
+def test_a_process_s_use_is_read_whatever_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "42").mkdir()
+    before = "42 (a) name (x) S 1 1 1 0 -1 0 0 0 0 0 "
+    (tmp_path / "42" / "stat").write_text(before + "250 50 7 7 20 0 3 0 100\n")
+    (tmp_path / "42" / "statm").write_text("900 10 5 0 0 0 0\n")
+    found = use_of(42, tmp_path)
+    assert found.cpu_s == 300 / os.sysconf("SC_CLK_TCK")
+    assert found.rss_bytes == 10 * os.sysconf("SC_PAGE_SIZE")
+    with pytest.raises(DaemonUnreachable, match="43"):
+        use_of(43, tmp_path)
+
+
+# --- what is started -------------------------------------------------------------------------------------------------
+
+
+def test_the_server_s_configuration_is_what_was_asked_for() -> None:
+    asked = {"webrtc.preset": "ultrafast", "privacy.mode": "closed", "detect.every": 2}
+    tree = tomllib.loads(Options(640, 480, 25, codec="vp8", settings=asked).config())
+    config = make_daemon_config(tree)
+    session = config.sessions["live"]
+    assert session.source == "synthetic:640x480@25?blocks=1"
+    assert (config.webrtc.codec, config.webrtc.preset, session.detect.every) == ("vp8", "ultrafast", 2)
+    assert (session.identity.photo, session.identity.consent) == ("synthetic:7", "synthetic")
+
+
+def test_a_server_that_does_not_come_up_says_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEFUSE_HOME", str(tmp_path))
+    with pytest.raises(DaemonUnreachable, match="no_such_key"), server("shipped", "no_such_key = 1\n"):
+        pass
+
+
+def test_the_user_s_models_are_linked_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user, home = tmp_path / "user", tmp_path / "bench"
+    (user / "models").mkdir(parents=True)
+    (user / "state").mkdir()
+    home.mkdir()
+    monkeypatch.setenv("LIVEFUSE_HOME", str(user))
+    furnish(home)
+    assert (home / "models").resolve() == user / "models"
+    assert not (home / "state").exists()  # a daemon of the user's is not seen, and not disturbed
+
+
+def test_without_playwright_the_way_to_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "playwright.sync_api", None)
+    with pytest.raises(ConfigError, match="Playwright") as caught, chromium():
+        pass
+    assert "pip install 'livefuse[browser]'" in caught.value.hint
+
+
+def test_a_chromium_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVEFUSE_CHROMIUM", "/opt/mine")
+    assert find_chromium() == "/opt/mine"
+    monkeypatch.delenv("LIVEFUSE_CHROMIUM")
+    monkeypatch.setenv("PATH", "")
+    assert find_chromium() is None
+
+
+def test_the_page_s_reader_knows_the_blocks_as_they_are_drawn() -> None:
+    script = READER.read_text("utf-8")
+    for name, value in {"COLUMNS": COLUMNS_DRAWN, "ROWS": ROWS, "FINDER": f"0b{FINDER:b}"}.items():
+        assert f"{name} = {value}" in script
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def result_of(*kinds: Kind) -> Result:
+    measured = []
+    for i, kind in enumerate(kinds):
+        rows = [row(n, 1000 + PERIOD_MS * n + 25 * i, 960 + PERIOD_MS * n, n) for n in range(60)]
+        found = figures(rows)
+        way = waterfall(found, STAGES, RECEIVED)
+        measured.append(
+            Measured(kind, found, way, receiver_figures(RECEIVED), "H264", 0.4, 1.2, {"fps": 30.0}, rows, [found])
+        )
+    return Result(Options(640, 480), measured, "chromium 1")
+
+
+def run_bench(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Any:
+    def measured(options: Options, kinds: list[Kind], tell: Any) -> Result:
+        tell(f"{options.width}x{options.height}")
+        return result_of(*kinds)
+
+    monkeypatch.setattr("livefuse.bench.webrtc.measure.measure", measured)
+    app = typer.Typer()
+    app.command()(bench_webrtc.webrtc)
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_the_command_prints_figures_and_the_waterfall(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = run_bench(monkeypatch, "--shipped").stdout
+    assert "glass to glass" in said
+    assert "encode and hand over" in said
+    assert "60 shown of 60 captured" in said
+    assert "viewer 2" in said
+    assert "1.6 times as long at the median" in said  # 65 ms against 40 ms
+
+
+def test_json_holds_everything_but_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = json.loads(run_bench(monkeypatch, "--json").stdout)
+    assert record["results"][0]["figures"]["glass"]["p50"] == 40
+    assert record["environment"]["browser"] == "chromium 1"
+    assert "ratio" not in record
+    assert "rows" not in record["results"][0]
+
+
+def test_rows_and_a_picture_are_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run_bench(monkeypatch, "--shipped", "--csv", str(tmp_path / "r.csv"), "--plot", str(tmp_path / "p.png"))
+    assert len((tmp_path / "r.csv").read_text().splitlines()) == 61
+    assert len((tmp_path / "r-shipped.csv").read_text().splitlines()) == 61
+    picture = cv2.imread(str(tmp_path / "p.png"))
+    assert picture is not None
+    assert picture.shape[1] == 1280
+    assert picture.std() > 10
+
+
+@pytest.mark.parametrize("arguments", [("--codec", "av1"), ("--plot", "p.jpg"), ("--size", "big")])
+def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, str]) -> None:
+    assert isinstance(run_bench(monkeypatch, *arguments).exception, BadValue)

@@ -74,9 +74,20 @@ class Viewer:
         """Begin to note frames; what was noted before is forgotten."""
         self._page.evaluate("window.livefuseBench.start()")
 
+    def drain(self) -> list[dict[str, Any]]:
+        """The rows noted since the last time, while noting goes on. Raises: PeerError as `stop`."""
+        return self._noted("drain")
+
     def stop(self) -> list[dict[str, Any]]:
         """The rows noted since `start`. Raises: PeerError if frames could not be read at all."""
-        noted = self._page.evaluate("window.livefuseBench.stop()")
+        return self._noted("stop")
+
+    def evaluate(self, script: str, given: object = None) -> Any:
+        """Run a script in the page; what it answers."""
+        return self._page.evaluate(script, given)
+
+    def _noted(self, how: str) -> list[dict[str, Any]]:
+        noted = self._page.evaluate(f"window.livefuseBench.{how}()")
         if noted["errors"] and not noted["rows"]:
             raise PeerError(
                 f"the page could not read its frames: {noted['errors'][0]}", hint="Chromium 94 or newer is needed"

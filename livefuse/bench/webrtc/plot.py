@@ -69,7 +69,7 @@ def _over_time(canvas: Canvas, result: Result) -> None:
         canvas.dots(points, 1.6, ink)
     for second in np.linspace(0, result.options.seconds, 7):
         x = _LEFT + second / result.options.seconds * (_RIGHT - _LEFT)
-        canvas.text(f"{second:g} s", x, bottom + 20, 12, _QUIET, align="centre")
+        canvas.text(f"{second:.3g} s", x, bottom + 20, 12, _QUIET, align="centre")
 
 
 def _bar(canvas: Canvas, one: Measured, y: float, longest_ms: float) -> None:

@@ -116,10 +116,13 @@
     };
     video.requestVideoFrameCallback(next);
   };
-  bench.stop = async () => {
-    bench.running = false;
+  bench.drain = async () => {
     await bench.last;
     return { rows: bench.rows.splice(0), errors: bench.errors.splice(0) };
+  };
+  bench.stop = () => {
+    bench.running = false;
+    return bench.drain();
   };
   bench.readBlocks = readBlocks;
   window.livefuseBench = bench;

@@ -35,9 +35,10 @@ class Server:
         self.url, self.token = "", ""
         self.ready_s = 0.0
         self._said: list[str] = []
-        for stream in (process.stdout, process.stderr):
-            assert stream is not None
-            threading.Thread(target=self._listen, args=(stream,), daemon=True).start()
+        streams = [stream for stream in (process.stdout, process.stderr) if stream is not None]
+        self._listeners = [threading.Thread(target=self._listen, args=(s,), daemon=True) for s in streams]
+        for listener in self._listeners:
+            listener.start()
 
     @property
     def page(self) -> str:
@@ -54,6 +55,7 @@ class Server:
                 self.ready_s = (time.monotonic_ns() - self.started_ns) / 1e9
                 return
             time.sleep(0.02)
+        self.end()
         said = "\n".join(self._said) or "it said nothing"
         raise DaemonUnreachable(
             f"the server under measurement did not come up: {said}", hint="`livefuse serve -v` by hand"
@@ -85,6 +87,8 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        for listener in self._listeners:
+            listener.join()
 
     def _asked(self, method: str, path: str, body: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
@@ -108,12 +112,13 @@ class Server:
                 self.url, self.token = said["url"].rstrip("/"), said["token"]
 
     def _listen(self, stream: IO[bytes]) -> None:
-        for line in stream:
-            text = line.decode("utf-8", "replace").rstrip()
-            del self._said[:-_KEPT_LINES]
-            self._said.append(text)
-            if self.kind == "shipped" and text.startswith('{"url"'):
-                self.url = json.loads(text)["url"]
+        with stream:
+            for line in stream:
+                text = line.decode("utf-8", "replace").rstrip()
+                del self._said[:-_KEPT_LINES]
+                self._said.append(text)
+                if self.kind == "shipped" and text.startswith('{"url"'):
+                    self.url = json.loads(text)["url"]
 
 
 @contextmanager
@@ -121,7 +126,7 @@ def server(kind: Kind, config: str) -> Iterator[Server]:
     """A started, ready server on the TOML text `config`. Its state is gone afterwards; the models are the user's own."""
     with tempfile.TemporaryDirectory(prefix="livefuse-bench-") as folder:
         home = Path(folder)
-        _furnish(home)
+        furnish(home)
         file = home / "bench.toml"
         file.write_text(config, "utf-8")
         command = {
@@ -139,7 +144,7 @@ def server(kind: Kind, config: str) -> Iterator[Server]:
             running.end()
 
 
-def _furnish(home: Path) -> None:
+def furnish(home: Path) -> None:
     """What the user has fetched or written stays theirs: a link to it, so that nothing is fetched again."""
     mine, theirs = Paths.default({HOME_VARIABLE: str(home)}), Paths.default()
     mine.config.mkdir()
