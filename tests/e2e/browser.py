@@ -1,0 +1,267 @@
+"""A real Chromium and a real daemon, each in a process of its own, for tests of the pages.
+
+Any error on a page's console fails the test that opened it, unless the test said that it expects it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+
+from livefuse.frame import U8
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+START_S, END_S, WAIT_S = 60.0, 15.0, 30.0
+LIVEFUSE = (sys.executable, "-m", "livefuse")
+ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+)
+GONE = r"net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)"
+"""What Chromium itself writes to the console when a fetch finds nobody: no page can keep it from doing so."""
+
+_GRAB = """() => {
+  const video = document.querySelector('#video');
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+  canvas.getContext('2d').drawImage(video, 0, 0);
+  return canvas.toDataURL('image/png').split(',')[1];
+}"""
+
+
+def chromium() -> str:
+    """The installed Chromium's path. Skips the test where it or playwright is missing."""
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    for name in (os.environ.get("LIVEFUSE_CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name) if name else None
+        if found:
+            return found
+    pytest.skip("no Chromium is installed: set LIVEFUSE_CHROMIUM to one")
+
+
+def until(true: Callable[[], Any], what: str, seconds: float = WAIT_S) -> Any:
+    """Poll until something is true, and return it; fail with `what` after `seconds`."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if found := true():
+            return found
+        time.sleep(0.05)
+    pytest.fail(f"not within {seconds:g} s: {what}")
+
+
+class Daemon:
+    """A `livefuse serve` with a folder of its own."""
+
+    def __init__(self, folder: Path, environ: dict[str, str], config: str) -> None:
+        self._folder, self._environ = folder, environ
+        self._config = folder / "serve.toml"
+        self._config.write_text(config)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._starts = 0
+        self.port, self.url, self.token = 0, "", ""
+
+    def start(self) -> Daemon:
+        """Returns when it answers; a second start takes the same port."""
+        self._starts += 1
+        said, told = self._log("out"), self._log("err")
+        command = [*LIVEFUSE, "serve", str(self._config), "--port", str(self.port), "--json"]
+        with said.open("wb") as out, told.open("wb") as err:
+            self._process = subprocess.Popen(command, stdout=out, stderr=err, env=self._environ, cwd=self._folder)
+        line = until(lambda: self._first_line(said), "the daemon says where it listens", START_S)
+        answer = json.loads(line)
+        self.url, self.token = answer["url"].rstrip("/").partition("#")[0].rstrip("/"), answer["token"]
+        self.port = int(self.url.rpartition(":")[2])
+        until(self._ready, "the daemon is ready", START_S)
+        return self
+
+    def kill(self) -> None:
+        """As a crash or the OOM killer would."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Gracefully, and not for ever."""
+        try:
+            self._signal(signal.SIGTERM)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+            pytest.fail(f"the daemon did not end on SIGTERM within {END_S:g} s\n{self.log()}")
+
+    def log(self) -> str:
+        return self._log("err").read_text("utf-8", "replace")
+
+    def api(self, method: str, path: str, **options: Any) -> Any:
+        """What an API call with the token gives."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        response = httpx.request(method, f"{self.url}/api{path}", headers=headers, timeout=30, **options)
+        assert response.is_success, f"{method} {path}: {response.status_code} {response.text}"
+        return response.json() if response.content else None
+
+    def session(self, name: str = "live") -> dict[str, Any]:
+        summary: dict[str, Any] = self.api("GET", f"/sessions/{name}")
+        return summary
+
+    def page(self, path: str) -> str:
+        """An address that carries the token."""
+        return f"{self.url}{path}#token={self.token}"
+
+    def _signal(self, number: int) -> None:
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.send_signal(number)
+            process.wait(END_S)
+
+    def _ready(self) -> bool:
+        self._check_alive()
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/readyz", timeout=5).is_success
+        return False
+
+    def _first_line(self, path: Path) -> str:
+        self._check_alive()
+        line, newline, _ = path.read_text("utf-8").partition("\n")
+        return line if newline else ""
+
+    def _check_alive(self) -> None:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            pytest.fail(f"the daemon ended with {self._process.returncode}\n{self.log()}")
+
+    def _log(self, kind: str) -> Path:
+        return self._folder / f"daemon-{self._starts}.{kind}"
+
+
+class Pages:
+    """Opens pages, and remembers every error on them."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._contexts: list[BrowserContext] = []
+        self._allowed: list[re.Pattern[str]] = []
+        self.errors: list[str] = []
+
+    def open(self, url: str, *, ready: str = "load", **context: Any) -> Page:
+        page = self.context(**context).new_page()
+        page.goto(url, wait_until=ready)  # type: ignore[arg-type]
+        return page
+
+    def context(self, **options: Any) -> BrowserContext:
+        context = self._browser.new_context(**options)
+        context.on("console", lambda said: self._heard(said.text) if said.type == "error" else None)
+        context.on("weberror", lambda error: self._heard(f"uncaught: {error.error}"))
+        self._contexts.append(context)
+        return context
+
+    def expect(self, pattern: str) -> None:
+        """Errors like this one belong to the test."""
+        self._allowed.append(re.compile(pattern))
+
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
+        unexpected = [error for error in self.errors if not any(p.search(error) for p in self._allowed)]
+        assert not unexpected, "errors on the console:\n" + "\n".join(unexpected)
+
+    def _heard(self, error: str) -> None:
+        self.errors.append(error)
+
+
+def until_state(page: Page, state: str, seconds: float = WAIT_S) -> None:
+    """Wait for the player's (or publisher's) state."""
+    try:
+        page.wait_for_selector(f"html[data-state={state}]", state="attached", timeout=seconds * 1000)
+    except Exception as error:
+        words = page.locator("#words").text_content()
+        pytest.fail(f"the page never was {state} within {seconds:g} s; it says {words!r} ({type(error).__name__})")
+
+
+def shown_picture(page: Page) -> U8:
+    """What the page's video shows. Shapes: (H, W, 3) uint8 RGB."""
+    png = np.frombuffer(base64.b64decode(page.evaluate(_GRAB)), np.uint8)
+    picture: U8 = cv2.cvtColor(np.asarray(cv2.imdecode(png, cv2.IMREAD_COLOR), np.uint8), cv2.COLOR_BGR2RGB)
+    return picture
+
+
+def frames_of(page: Page) -> int:
+    """How many pictures the page's video has shown."""
+    count: int = page.evaluate("document.querySelector('#video').getVideoPlaybackQuality().totalVideoFrames")
+    return count
+
+
+def note_instants(page: Page) -> None:
+    """From now on, note when the page shows a picture."""
+    page.evaluate("""() => {
+        const video = document.querySelector('#video');
+        globalThis.instants = [];
+        const shown = (now) => { instants.push(now); video.requestVideoFrameCallback(shown); };
+        video.requestVideoFrameCallback(shown);
+    }""")
+
+
+def gaps_ms(page: Page) -> list[float]:
+    """Between pictures that were shown since `note_instants`, and from the last one until now."""
+    instants = page.evaluate("[...instants, performance.now()]")
+    return [after - before for before, after in pairwise(instants)]
+
+
+def until_more_frames(page: Page, more: int = 10, seconds: float = WAIT_S) -> None:
+    before = frames_of(page)
+    until(lambda: frames_of(page) >= before + more, f"{more} further pictures", seconds)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the tests of a file. Not longer: playwright's loop forbids `asyncio.run` while it lives."""
+    path = chromium()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def pages(browser: Browser) -> Iterator[Pages]:
+    pages = Pages(browser)
+    yield pages
+    pages.close()
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, environ: dict[str, str], shared: Path) -> Iterator[Callable[[str], Daemon]]:
+    """Starts daemons with the configuration given; they end with the test."""
+    started: list[Daemon] = []
+
+    def start(config: str) -> Daemon:
+        folder = tmp_path / f"daemon-{len(started)}"
+        folder.mkdir()
+        started.append(Daemon(folder, environ, config))
+        return started[-1].start()
+
+    yield start
+    for one in started:
+        one.stop()
