@@ -85,7 +85,8 @@ def router(daemon: Daemon) -> APIRouter:
         registry.register(Families([Snapshot.of(channel) for channel in daemon.channels.values()], jobs))
         ProcessCollector(registry=registry)
         if "application/openmetrics-text" in request.headers.get("accept", ""):
-            return Response(generate_openmetrics(registry), media_type=OPENMETRICS)
+            text: bytes = generate_openmetrics(registry)  # type: ignore[no-untyped-call]
+            return Response(text, media_type=OPENMETRICS)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return router
@@ -144,8 +145,15 @@ class Families(Collector):
     def _network(self) -> Iterator[Family]:
         yield self._gauge("rtp_rtt_seconds", "Round trip to the farthest viewer.", _worst("rtt_ms", 1e-3))
         yield self._gauge("rtp_fraction_lost", "Part of packets that the worst viewer lost.", _worst("fraction_lost"))
-        yield self._gauge("target_bitrate", "Bits per second that are aimed at.", _webrtc("bitrate"))
-        yield self._gauge("encode_seconds", "Median time to encode a frame for viewers.", _webrtc("encode_ms", 1e-3))
+        yield self._gauge("target_bitrate", "Bits per second that the encoder aims at.", _target_bitrate)
+        yield self._counter("keyframes", "Key frames sent to viewers.", "", _keyframes)
+        encode = GaugeMetricFamily(
+            "livefuse_encode_seconds", "Time to encode a frame for viewers, of late.", labels=["session", "quantile"]
+        )
+        for session in self._sessions:
+            for name, took_ms in _webrtc(session.record).get("encode_ms", {}).items():
+                encode.add_metric([session.name, str(int(name[1:]) / 100)], took_ms / 1e3)
+        yield encode
 
     def _gauge(self, name: str, words: str, value: Callable[[Snapshot], float | None]) -> Family:
         family = GaugeMetricFamily(f"livefuse_{name}", words, labels=["session"])
@@ -206,20 +214,25 @@ def _count(key: str) -> Callable[[Record], Counts]:
     return lambda record: [("", record["frames"][key])] if "frames" in record else []
 
 
+def _webrtc(record: Record) -> Record:
+    found: Record = record.get("webrtc", {})
+    return found
+
+
 def _worst(key: str, factor: float = 1.0) -> Callable[[Snapshot], float | None]:
     """Of all viewers; nothing while none has reported."""
 
     def value(session: Snapshot) -> float | None:
-        peers = session.record.get("webrtc", {}).get("peers", [])
-        known = [peer[key] for peer in peers if peer.get(key) is not None]
+        known = [one[key] for one in _webrtc(session.record).get("viewers", []) if one[key] is not None]
         return max(known) * factor if known else None
 
     return value
 
 
-def _webrtc(key: str, factor: float = 1.0) -> Callable[[Snapshot], float | None]:
-    def value(session: Snapshot) -> float | None:
-        found = session.record.get("webrtc", {}).get(key)
-        return None if found is None else found * factor
+def _target_bitrate(session: Snapshot) -> float | None:
+    bitrate: float | None = _webrtc(session.record).get("target_bitrate")
+    return bitrate
 
-    return value
+
+def _keyframes(record: Record) -> Counts:
+    return [("", _webrtc(record)["keyframes"])] if "keyframes" in _webrtc(record) else []

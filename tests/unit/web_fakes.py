@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
+
+import httpx
 
 from livefuse.config import Config
 from livefuse.daemon_config import DaemonConfig, ServeConfig, WebRtcConfig
@@ -69,7 +73,7 @@ class FakePeers:
             await self.leave(peer_id)
 
     def record(self) -> dict[str, Any]:
-        return {"viewers": self.viewers}
+        return {"viewers": []}
 
 
 class FakeChannel:
@@ -166,3 +170,37 @@ class FakeDaemon:
     async def remove(self, name: str) -> None:
         await self.channel(name).close()
         self.channels.pop(name)
+
+
+HOST = "127.0.0.1:7853"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+SDP = {"Content-Type": "application/sdp"}
+OFFER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-ufrag:abcd\r\n"
+
+Headers = Mapping[str, str] | list[tuple[str, str]]
+
+
+def ask(
+    app: Any,
+    method: str,
+    path: str,
+    *,
+    headers: Headers | None = None,
+    content: Any = None,
+    at: str = HOST,
+    client: str = "127.0.0.1",
+) -> httpx.Response:
+    """One request to an application, or to that of a daemon. `at` is the address that the connection came to."""
+    if isinstance(app, FakeDaemon):
+        from livefuse.web.app import make_app
+
+        app = make_app(app)  # type: ignore[arg-type]
+
+    async def once() -> httpx.Response:
+        transport = httpx.ASGITransport(app=app, client=(client, 40000))
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{at}") as http:
+            pairs = list(headers.items()) if isinstance(headers, Mapping) else headers or []
+            sent = [(name.encode(), value.encode("utf-8")) for name, value in pairs]
+            return await http.request(method, path, headers=sent, content=content)
+
+    return asyncio.run(once())

@@ -1,0 +1,191 @@
+"""Sessions, their outputs, presets and the stream of events, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livefuse.config import make_config
+from livefuse.errors import SourceNotFound
+from livefuse.web.api.events import stream
+from tests.unit.api_calls import Api, fake_api
+
+CAMERA = "rtsp://cam:hunter2@host/x"
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    monkeypatch.setenv("LIVEFUSE_HOME", str(tmp_path / "home"))
+    with fake_api(tmp_path) as made:
+        yield made
+
+
+def test_sessions_are_listed_for_everybody_who_may_watch(api: Api) -> None:
+    assert [one["name"] for one in api("GET", "/api/sessions", token=None).json()["sessions"]] == ["live"]
+
+
+def test_a_configuration_is_shown_to_whoever_has_the_token_and_never_with_secrets(api: Api) -> None:
+    api.daemon.channels["live"].config = make_config({"source": CAMERA})
+    assert api("GET", "/api/sessions/live", token=None).json()["config"] is None
+    session = api("GET", "/api/sessions/live").json()
+    assert session["config"]["source"] == "rtsp://cam:***@host/x"
+    assert session["urls"] == {
+        "player": "/live", "publish": "/live/publish", "whep": "/live/whep", "whip": "/live/whip",
+    }  # fmt: skip
+
+
+def test_a_session_is_made_from_a_preset_and_settings_over_it(api: Api) -> None:
+    api("PUT", "/api/presets/soft", json={"swap": {"seam": 0.9, "morph": 0.5}})
+    body = {"name": "second", "preset": "soft", "config": {"swap": {"morph": 0.2}}}
+    made = api("POST", "/api/sessions", json=body)
+    assert (made.status_code, made.headers["location"]) == (201, "/api/sessions/second")
+    swap = api.daemon.channels["second"].config.swap
+    assert (swap.seam, swap.morph) == (0.9, 0.2)
+    api.refused("POST", "/api/sessions", 409, "LF0902", json=body)
+    api.refused("POST", "/api/sessions", 404, "LF0901", json={"name": "third", "preset": "none"})
+    assert api("DELETE", "/api/sessions/second").status_code == 204
+    api.refused("GET", "/api/sessions/second", 404, "LF0901")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "A"},
+        {"name": "a/b"},
+        {"name": "x", "config": {"privcy": {}}},
+        {"name": "x", "config": {"privacy": {"mode": "ajar"}}},
+        {"name": "x", "more": 1},
+        {},
+        [],
+    ],
+)
+def test_what_makes_no_sense_makes_no_session(api: Api, body: Any) -> None:
+    api.refused("POST", "/api/sessions", 422, "LF0102", json=body)
+    assert list(api.daemon.channels) == ["live"]
+
+
+def test_a_change_says_only_what_was_said(api: Api) -> None:
+    api.daemon.channels["live"].config = make_config({"source": CAMERA})
+    answer = api("PATCH", "/api/sessions/live", json={"swap": {"seam": 0.1}, "source": "rtsp://cam:***@host/x"})
+    assert answer.json() == {"live": ["source", "swap"], "restarted": False}
+    assert api.daemon.channels["live"].changes == [{"swap": {"seam": 0.1}, "source": CAMERA}]
+    api.refused("PATCH", "/api/sessions/live", 422, "LF0102", json={"swap": {"seem": 0.1}})
+
+
+def test_a_session_is_started_stopped_and_begun_anew(api: Api) -> None:
+    assert api("POST", "/api/sessions/live/stop").json()["state"] == "stopped"
+    assert api("POST", "/api/sessions/live/start").json()["state"] == "running"
+    assert api("POST", "/api/sessions/live/restart").json()["state"] == "running"
+    api.refused("POST", "/api/sessions/nobody/start", 404, "LF0901")
+
+
+def test_one_address_for_each_button(api: Api) -> None:
+    for path, body, change in (
+        ("source", {"url": "camera:1"}, {"source": "camera:1"}),
+        ("privacy", {"mode": "closed"}, {"privacy": {"mode": "closed"}}),
+        ("overlay", {"enabled": True}, {"overlay": {"enabled": True}}),
+        (
+            "identity",
+            {"photo": "mona"},
+            {"identity": {"photo": "mona", "consent": None, "by": "", "face": None}},
+        ),
+    ):
+        assert api("PUT", f"/api/sessions/live/{path}", json=body).status_code == 200
+        assert api.daemon.channels["live"].changes[-1] == change
+        api.refused("PUT", f"/api/sessions/live/{path}", 401, "LF0903", json=body, token=None)
+
+
+def test_sinks_come_and_go_while_a_session_runs(api: Api) -> None:
+    made = api("POST", "/api/sessions/live/sinks", json={"url": "rtmp://host/app/streamkey"})
+    assert (made.status_code, made.json()["name"]) == (201, "sink0")
+    assert "streamkey" not in made.text
+    assert api.daemon.channels["live"].sinks == {"sink0": "rtmp://host/app/streamkey"}
+    assert api("DELETE", "/api/sessions/live/sinks/sink0").status_code == 204
+    api.refused("DELETE", "/api/sessions/live/sinks/sink0", 404, "LF0901")
+    api.refused("POST", "/api/sessions/live/sinks", 422, "LF0102", json={"url": "exec:rm"})
+
+
+def test_sinks_of_a_session_that_does_not_run_are_settings(api: Api) -> None:
+    channel = api.daemon.channels["live"]
+    channel.state, channel.config = "stopped", make_config({"sinks": ["null:", "rtmp://host/app/key"]})
+    listed = api("GET", "/api/sessions/live/sinks", token=None).json()["sinks"]
+    assert [(one["name"], one["url"]) for one in listed] == [("0", "null:"), ("1", "rtmp://host/app/***")]
+    assert api("POST", "/api/sessions/live/sinks", json={"url": "vcam:"}).json()["name"] == "2"
+    assert channel.changes[-1] == {"sinks": ["null:", "rtmp://host/app/key", "vcam:"]}
+    assert api("DELETE", "/api/sessions/live/sinks/0").status_code == 204
+    assert channel.changes[-1] == {"sinks": ["rtmp://host/app/key"]}
+    api.refused("DELETE", "/api/sessions/live/sinks/7", 404, "LF0901")
+
+
+def test_presets_over_http(api: Api) -> None:
+    assert api("PUT", "/api/presets/soft", json={"swap": {"seam": 0.9}}).status_code == 201
+    assert api("PUT", "/api/presets/soft", json={"swap": {"seam": 0.8}}).status_code == 200
+    assert api("GET", "/api/presets").json() == {"presets": ["soft"]}
+    assert api("GET", "/api/presets/soft").json() == {"name": "soft", "config": {"swap": {"seam": 0.8}}}
+    assert api("POST", "/api/sessions/live/preset/soft").json()["live"] == ["swap"]
+    assert api.daemon.channels["live"].changes == [{"swap": {"seam": 0.8}}]
+    problem = api.refused("PUT", "/api/presets/x", 422, "LF0102", json={"source": CAMERA})
+    assert "hunter2" not in str(problem)
+    assert api("DELETE", "/api/presets/soft").status_code == 204
+    api.refused("GET", "/api/presets/soft", 404, "LF0901")
+    api.refused("GET", "/api/presets/..%2f..%2fetc", 404, "LF0901")
+    api.refused("POST", "/api/sessions/live/preset/soft", 404, "LF0901")
+
+
+def test_stats_are_the_record(api: Api) -> None:
+    assert api("GET", "/api/sessions/live/stats", token=None).json()["state"] == "running"
+    api.refused("GET", "/api/sessions/nobody/stats", 404, "LF0901", token=None)
+    api.refused("GET", "/api/sessions/nobody/events", 404, "LF0901", token=None)
+    for interval in ("0", "-1", "1e9", "nan"):
+        api.refused("GET", f"/api/events?interval={interval}", 422, "LF0102", token=None)
+
+
+def test_events_tell_figures_and_changes_and_the_end(api: Api) -> None:
+    channels = dict(api.daemon.channels)
+
+    async def watched() -> list[tuple[str | None, Any]]:
+        seen = []
+        async for event in stream(channels.values, 0.2):
+            seen.append((event.event, event.data))
+            if len(seen) == 2:
+                channels["live"].state = "failed"
+                channels["live"].error = SourceNotFound("no camera", hint="plug it in")
+            elif event.event == "state" and len(seen) > 2:
+                channels.clear()
+            elif event.event == "gone":
+                return seen
+        return seen
+
+    seen = asyncio.run(asyncio.wait_for(watched(), 20))
+    kinds = [kind for kind, _ in seen]
+    assert kinds[:2] == ["state", "stats"]
+    assert kinds[-1] == "gone"
+    failed = [data for kind, data in seen if kind == "state"][-1]
+    assert (failed["state"], failed["error"]["code"]) == ("failed", "LF0201")
+
+
+def test_a_client_that_does_not_read_is_given_nothing(api: Api) -> None:
+    """Events are made when they are taken: while nobody takes one, no record is made."""
+    channel, asked = api.daemon.channels["live"], []
+    record = channel.record
+
+    def counted() -> dict[str, Any]:
+        asked.append(1)
+        return record()  # type: ignore[no-any-return]
+
+    channel.record = counted
+
+    async def slow() -> int:
+        events = stream(lambda: [channel], 0.2)
+        await anext(events)
+        await anext(events)
+        await asyncio.sleep(0.7)
+        await anext(events)
+        await events.aclose()  # type: ignore[attr-defined]
+        return len(asked)
+
+    assert asyncio.run(slow()) == 2
