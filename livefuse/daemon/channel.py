@@ -78,9 +78,7 @@ class Channel:
 
     async def restart(self) -> None:
         """Begin anew; returns when the session runs. Raises: LivefuseError of what keeps it from running."""
-        await self.stop()
-        await self.start()
-        await self.settled()
+        await self._begin_with(None)
 
     async def settled(self) -> None:
         """Wait until the session runs or will not. Raises: LivefuseError of what keeps it from running."""
@@ -176,13 +174,18 @@ class Channel:
         return {"live": keys, "restarted": False}
 
     async def _restart_with(self, config: Config, before: Config) -> None:
-        self.config = config
         try:
-            await self.restart()
+            await self._begin_with(config)
         except LivefuseError:
-            self.config = before
-            await self.restart()
+            await self._begin_with(before)
             raise
+
+    async def _begin_with(self, config: Config | None) -> None:
+        await self.stop()
+        if config is not None:
+            self.config = config
+        await self.start()
+        await self.settled()
 
     async def _keep_running(self) -> None:
         wait_s = _RETRY_FIRST_S
