@@ -84,7 +84,7 @@ class SharedEncoder:
         self.broken = False
         self.frames = 0
         self._encoding = threading.Lock()
-        self._wants_key = False
+        self._wants_key = self._key_coming = False
         self._first_ns: int | None = None
         self._last_ns, self._last_tick = -1, -1
         self._container = av.open(head := io.BytesIO(), "w", format="nut", container_options={"flush_packets": "1"})
@@ -108,10 +108,12 @@ class SharedEncoder:
                 self._first_ns = frame.pts_ns
             self._last_ns = frame.pts_ns
             self._last_tick = max(self._last_tick + 1, _ticks(frame.pts_ns - self._first_ns))
-            wants_key, self._wants_key = self._wants_key, False
+            key = self._wants_key and not self._key_coming  # encoders with a delay are asked once
+            self._key_coming |= key
+            self._wants_key = False
             try:
                 duration = max(1, _ticks(frame.duration_ns))
-                packets = self._encoder.encode(frame, self._last_tick, duration, key=wants_key)
+                packets = self._encoder.encode(frame, self._last_tick, duration, key=key)
             except BaseException:
                 self.broken = True
                 raise
@@ -128,6 +130,7 @@ class SharedEncoder:
             pts = packet.pts or 0
             dts = pts if packet.dts is None else packet.dts
             encoded = Encoded(pts, dts, packet.duration or 0, packet.is_keyframe, bytes(packet))
+            self._key_coming &= not encoded.is_key
             for seat in self.seats:
                 seat.put(encoded)
 

@@ -8,6 +8,7 @@ passed on, byte by byte, to an FFmpeg that listens on a loopback port of its own
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
 import socket
 import threading
@@ -34,7 +35,7 @@ class Door:
             raise BadValue(f"{shown}: {error.strerror}", hint=hint) from error
         except OSError as error:
             hint = "close what uses the port or name another; ports below 1024 are root's"
-            raise SourceDenied(f"{shown} cannot be listened on: {error.strerror}", hint=hint) from error
+            raise SourceDenied(f"{shown} cannot be listened on: {os.strerror(error.errno or 0)}", hint=hint) from error
         self.port = int(self._socket.getsockname()[1])
         self._socket.settimeout(_POLL_S)
 
@@ -55,6 +56,8 @@ class Door:
 
     def close(self) -> None:
         self._closed.set()
+        with contextlib.suppress(OSError):  # some systems know no shutdown of a socket that only listens
+            self._socket.shutdown(socket.SHUT_RDWR)  # else Linux keeps the port until `accept` returns
         self._socket.close()
 
     def _speaks(self, connection: socket.socket) -> bool:

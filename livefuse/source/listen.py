@@ -46,7 +46,8 @@ class ListeningSource:
         self._closed = threading.Event()
         self._failure: LivefuseError | None = None
         self._relay: Relay | None = None
-        self._opened_ns = time.monotonic_ns()
+        self._opened_ns, self._last_ns = time.monotonic_ns(), 0
+        self._period_ns = round(1e9 / self.info.fps)
         self._door = _door(location)
         self._thread = threading.Thread(target=self._run, name="livefuse-listen", daemon=True)
         self._thread.start()
@@ -121,9 +122,11 @@ class ListeningSource:
         shift_ns: int | None = None
         try:
             while not self._closed.is_set() and (frame := source.read()) is not None:
-                if shift_ns is None:
-                    shift_ns = time.monotonic_ns() - self._opened_ns - frame.pts_ns
-                self._box.put(self._fitted.fit(replace(frame, pts_ns=frame.pts_ns + shift_ns)))
+                if shift_ns is None:  # now, or after the last sender's last picture if that ran ahead of time
+                    now_ns = time.monotonic_ns() - self._opened_ns
+                    shift_ns = max(now_ns, self._last_ns + self._period_ns) - frame.pts_ns
+                self._last_ns = frame.pts_ns + shift_ns
+                self._box.put(self._fitted.fit(replace(frame, pts_ns=self._last_ns)))
         finally:
             source.close()
 
@@ -136,7 +139,8 @@ def _door(location: Location) -> Door | None:
     if location.scheme not in _USUAL_PORTS:
         return None
     parts = urlsplit(location.target)
-    return Door(parts.hostname or "", parts.port or _USUAL_PORTS[location.scheme], location.shown)
+    port = _USUAL_PORTS[location.scheme] if parts.port is None else parts.port  # 0: any free one
+    return Door(parts.hostname or "", port, location.shown)
 
 
 def _moved(location: Location, port: int) -> Location:
