@@ -30,7 +30,7 @@ _VBV_FRAMES = 2
 
 _VP8 = {
     "deadline": "realtime",
-    "cpu-used": "-6",
+    "cpu-used": "-12",
     "lag-in-frames": "0",
     "undershoot-pct": "100",
     "overshoot-pct": "15",

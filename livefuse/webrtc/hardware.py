@@ -64,6 +64,9 @@ def new_context(name: str, width: int, height: int, fps: Fraction, bits_per_seco
         context.thread_type = "SLICE"  # slices of one picture: frame threads would hold pictures back
     if name == "libvpx":
         context.qmin, context.qmax = 2, 56
+        context.thread_count = (
+            1 if (os.cpu_count() or 1) <= 4 else 2
+        )  # its threads spin: on busy cores they cost tenfold
     return context
 
 

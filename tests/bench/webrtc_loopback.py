@@ -22,7 +22,7 @@ from typing import Any
 import av
 import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
-from aiortc.rtcpeerconnection import RemoteStreamTrack
+from aiortc.rtcrtpreceiver import RemoteStreamTrack
 from av.video.frame import VideoFrame
 
 from livefuse.bench.clip import ClipSource
@@ -99,7 +99,7 @@ def _decoded(clip: Path, width: int, height: int) -> list[HostFrame]:
 
 def _synthetic(width: int, height: int) -> list[HostFrame]:
     source = ClipSource(width, height, _HELD)
-    return [frame for frame in iter(source.read, None)]
+    return list(iter(source.read, None))
 
 
 async def ours(frames: list[HostFrame], fps: int, seconds: float, codec: str) -> dict[str, Any]:
