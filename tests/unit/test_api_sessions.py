@@ -185,7 +185,7 @@ def test_a_client_that_does_not_read_is_given_nothing(api: Api) -> None:
         await anext(events)
         await asyncio.sleep(0.7)
         await anext(events)
-        await events.aclose()  # type: ignore[attr-defined]
+        await events.aclose()
         return len(asked)
 
     assert asyncio.run(slow()) == 2

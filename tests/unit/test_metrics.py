@@ -124,7 +124,7 @@ def test_buckets_reach_from_a_quarter_to_250_ms_and_never_fall(api: Api) -> None
 def test_openmetrics_where_it_is_asked_for(api: Api) -> None:
     answer = api("GET", "/metrics", token=None, headers={"Accept": "application/openmetrics-text; version=nonsense"})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
-    assert {family.name for family in parse_openmetrics(answer.text)} >= {"livefuse_build", "livefuse_frames"}
+    assert {family.name for family in parse_openmetrics(answer.text)} >= {"livefuse_build", "livefuse_frames"}  # type: ignore[no-untyped-call]
 
 
 def test_a_session_that_never_ran_is_down_and_counts_nothing(api: Api, tmp_path: Path) -> None:

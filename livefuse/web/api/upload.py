@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from livefuse.config import Config, IdentityConfig
-from livefuse.errors import BadValue, IdentityError, NotMedia, UnknownIdentity, UnsupportedPicture
+from livefuse.errors import BadValue, IdentityError, LivefuseError, NotMedia, UnknownIdentity, UnsupportedPicture
 from livefuse.photos import photo_embedder, photo_finder
 from livefuse.source.picture_size import picture_size
 from livefuse.source.sniff import picture_in
@@ -36,7 +36,10 @@ def keep_photo(
         path = Path(folder) / f"upload{suffix}"
         path.write_bytes(photo)
         find, embed = photo_finder(config), photo_embedder(config)
-        return store.add(name, [str(path)], wanted, find, embed, replace=replace), new
+        try:
+            return store.add(name, [str(path)], wanted, find, embed, replace=replace), new
+        except LivefuseError as error:  # where the daemon keeps it meanwhile is nobody's business
+            raise type(error)(error.message.replace(str(path), "the photo"), hint=error.hint) from error
 
 
 def checked_photo(photo: bytes, media_type: str) -> str:
