@@ -17,8 +17,10 @@ class Shown:
     """One shown frame. `id` and `captured_ns` (when it was due) are None where its blocks could not be read.
 
     `received_ns` is when its last packet arrived, `decode_ns` how long it was decoded, where the browser says so.
-    `presented_ns` is when it was handed to the compositor, `shown_ns` when it was expected on a screen. `count` numbers
+    `presented_ns` is when it was handed to the compositor (`presentationTime`), `shown_ns` when the browser expected it on
+    a screen (`expectedDisplayTime`: one refresh after the one that draws it), never before the hand-over. `count` numbers
     the frames handed to the compositor; a page's script does not get to see every one.
+    Source: HTMLVideoElement.requestVideoFrameCallback(), WICG draft, VideoFrameCallbackMetadata.
     """
 
     id: int | None
