@@ -198,7 +198,8 @@ def _told(state: Path, where: Listening, token: str) -> Iterator[None]:
             json.dump(told, opened)
         part.replace(file)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise DaemonError(f"cannot write {file}: {error.strerror}", hint="LIVEFUSE_HOME names another place") from error
     try:
         yield

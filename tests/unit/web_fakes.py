@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 
 from livefuse.config import Config
 from livefuse.daemon_config import DaemonConfig, ServeConfig, WebRtcConfig
@@ -144,6 +146,12 @@ class FakeDaemon:
         self.presets: Any = None
         self.jobs: Any = None
 
+    @cached_property
+    def app(self) -> FastAPI:
+        from livefuse.web.app import make_app
+
+        return make_app(self)  # type: ignore[arg-type]
+
     async def start(self) -> None:
         self.events.append("start")
 
@@ -192,9 +200,7 @@ def ask(
 ) -> httpx.Response:
     """One request to an application, or to that of a daemon. `at` is the address that the connection came to."""
     if isinstance(app, FakeDaemon):
-        from livefuse.web.app import make_app
-
-        app = make_app(app)  # type: ignore[arg-type]
+        app = app.app
 
     async def once() -> httpx.Response:
         transport = httpx.ASGITransport(app=app, client=(client, 40000))
