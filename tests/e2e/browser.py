@@ -251,6 +251,23 @@ def pages(browser: Browser) -> Iterator[Pages]:
     pages.close()
 
 
+@pytest.fixture(scope="module")
+def standing_daemon(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Callable[[str], Daemon]]:
+    """Starts a daemon for all tests of a file that leave it as it was."""
+    folder = tmp_path_factory.mktemp("standing")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("LIVEFUSE_")}
+    environ = kept | {"LIVEFUSE_MODEL_MIRROR": str(shared / "models"), "LIVEFUSE_HOME": str(folder / "home")}
+    started: list[Daemon] = []
+
+    def start(config: str) -> Daemon:
+        started.append(Daemon(folder, environ, config))
+        return started[-1].start()
+
+    yield start
+    for one in started:
+        one.stop()
+
+
 @pytest.fixture
 def daemon(tmp_path: Path, environ: dict[str, str], shared: Path) -> Iterator[Callable[[str], Daemon]]:
     """Starts daemons with the configuration given; they end with the test."""

@@ -47,12 +47,13 @@ def test_viewers_stay_while_the_session_restarts(daemon: Callable[[str], Daemon]
     assert page.evaluate("livefuse.whep.lostCount") == 0
 
 
-def test_a_change_of_size_is_followed(daemon: Callable[[str], Daemon], pages: Pages) -> None:
+def test_a_source_of_another_size(daemon: Callable[[str], Daemon], pages: Pages) -> None:
     served = daemon(SMALL)
     page = pages.open(f"{served.url}/live")
     until_state(page, "live")
     until_more_frames(page)
-    served.api("PATCH", "/sessions/live", json={"source": "synthetic:480x360@15"})
+    assert served.api("PATCH", "/sessions/live", json={"source": "synthetic:480x360@15"})["restarted"] is True
     size = "(() => { const v = document.querySelector('#video'); return `${v.videoWidth}x${v.videoHeight}`; })()"
     until(lambda: page.evaluate(size) == "480x360", "the picture has the new size")
     until_more_frames(page)
+    assert page.evaluate("livefuse.whep.lostCount") == 0, "over the same connection"

@@ -37,9 +37,9 @@ def tab_to(page: Page, wanted: str) -> None:
     pytest.fail(f"Tab never reaches {wanted!r}")
 
 
-@pytest.fixture
-def served(daemon: Callable[[str], Daemon]) -> Daemon:
-    return daemon(SMALL)
+@pytest.fixture(scope="module")
+def served(standing_daemon: Callable[[str], Daemon]) -> Daemon:
+    return standing_daemon(SMALL)
 
 
 def test_the_list_leads_to_player_and_publisher_by_keyboard(served: Daemon, pages: Pages) -> None:
@@ -82,7 +82,8 @@ def test_the_players_keys(served: Daemon, pages: Pages) -> None:
     until(lambda: page.evaluate("document.fullscreenElement") is None, "and back")
 
 
-def test_publishing_by_keyboard_takes_over_the_session(served: Daemon, pages: Pages) -> None:
+def test_publishing_by_keyboard_takes_over_the_session(daemon: Callable[[str], Daemon], pages: Pages) -> None:
+    served = daemon(SMALL)
     page = pages.open(served.page("/live/publish"), permissions=["camera", "microphone"])
     tab_to(page, "camera")
     tab_to(page, "size")
@@ -173,6 +174,8 @@ def test_a_real_error_with_markup_is_text(served: Daemon, pages: Pages) -> None:
     fault.wait_for()
     assert "<img src=x" in (fault.text_content() or "")
     assert page.locator("main img[src=x]").count() == 0
+    served.api("DELETE", "/sessions/broken")
+    until(lambda: not fault.is_visible(), "a session that was removed leaves the list")
 
 
 @pytest.mark.parametrize("path", ["/", "/live", "/live/publish"])

@@ -10,7 +10,7 @@ const base = location.pathname.replace(/\/publish\/?$/, "");
 const name = decodeURIComponent(base.split("/").pop());
 const [whip, whep] = [new Whip(`${base}/whip`), new Whep(`${base}/whep`)];
 const session = `/api/sessions/${encodeURIComponent(name)}`;
-let stream = null;
+let [stream, starting] = [null, false];
 
 document.title = `Publish to ${name} · livefuse`;
 at("name").textContent = name;
@@ -102,7 +102,9 @@ async function start() {
     say("Publishing needs the daemon's token", "`livefuse serve` prints an address that carries it.");
     return askToken();
   }
-  at("start").disabled = true;
+  if (starting) return;
+  starting = true; // not `disabled`: the button would lose the focus
+  at("start").setAttribute("aria-busy", "true");
   try {
     await openCamera();
     await whip.start(stream);
@@ -110,7 +112,8 @@ async function start() {
     closeCamera();
     explain(error);
   } finally {
-    at("start").disabled = false;
+    starting = false;
+    at("start").removeAttribute("aria-busy");
   }
 }
 
@@ -153,16 +156,17 @@ async function tellSource() {
 }
 
 async function takeOver() {
-  at("take-over").disabled = true;
+  at("take-over").setAttribute("aria-busy", "true");
   try {
     const body = JSON.stringify({ source: "webrtc:" });
     await ask(session, { method: "PATCH", headers: { "Content-Type": "application/json" }, body, signal: AbortSignal.timeout(60000) });
+    if (document.activeElement === at("take-over")) at("stop").focus();
     at("take-over").hidden = true;
     say();
   } catch (error) {
     explain(error);
   } finally {
-    at("take-over").disabled = false;
+    at("take-over").removeAttribute("aria-busy");
   }
 }
 
