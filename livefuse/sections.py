@@ -225,11 +225,17 @@ class OverlayConfig(Section):
 class LiveConfig(Section):
     """Real-time behaviour."""
 
-    deadline_ms: float = Field(100.0, gt=0, description="a frame older than this is dropped before it costs anything")
-    stall_ms: float = Field(500.0, gt=0, description="after this long without a frame, outputs get the slate")
-    lost_ms: float = Field(5000.0, gt=0, description="after this long without a frame, a live source is opened again")
+    deadline_ms: float = Field(
+        100.0, gt=0, le=86_400_000, description="a frame older than this is dropped before it costs anything"
+    )
+    stall_ms: float = Field(
+        500.0, gt=0, le=86_400_000, description="after this long without a frame, outputs get the slate"
+    )
+    lost_ms: float = Field(
+        5000.0, gt=0, le=86_400_000, description="after this long without a frame, a live source is opened again"
+    )
     reconnect: bool = Field(True, description="reconnect a live source that fails")
-    reconnect_max_s: float = Field(10.0, gt=0, description="longest wait between two attempts")
+    reconnect_max_s: float = Field(10.0, gt=0, le=86_400, description="longest wait between two attempts")
 
 
 class OutputConfig(Section):
