@@ -56,6 +56,7 @@ def new_connection(config: WebRtcConfig, host: str) -> RTCPeerConnection:
             theirs = ice.get_component_candidates
             if not isinstance(theirs, functools.partial):
                 ice.get_component_candidates = functools.partial(_candidates, ice, theirs, addresses, ports)
+                ice.query_consent = functools.partial(_consent, ice, ice.query_consent)
         await gather()
 
     inner._RTCPeerConnection__gather = gather_ours
@@ -128,6 +129,12 @@ def ice_links(config: WebRtcConfig) -> list[str]:
 
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+async def _consent(ice: Any, theirs: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """aioice begins to ask for consent even if it was closed while its checks completed, and then asks for ever."""
+    if not ice._closing:
+        await theirs()
 
 
 async def _candidates(
