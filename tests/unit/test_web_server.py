@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
+from livefuse.cli.app import run_command
+from livefuse.cli.serve import serve_and_open
 from livefuse.cli.serve_words import lines, warnings
 from livefuse.daemon.token import find_token, token_file
 from livefuse.daemon_config import DaemonConfig, ServeConfig
@@ -387,3 +389,83 @@ def test_a_network_is_warned_of() -> None:
     assert "needs the token" in said
     assert "HTTPS" in said
     assert "anybody" in " ".join(warnings(serving("0.0.0.0", view="open"), 0))
+
+
+# --- the command
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
+    """What `livefuse serve` would run."""
+    said: list[dict[str, Any]] = []
+
+    async def serve_nothing(config: DaemonConfig, *, announce: Callable[[Serving], None], **more: Any) -> None:
+        said.append({"config": config, **more})
+        daemon: Any = FakeDaemon()
+        daemon.config = config
+        announce(Serving(Listening(config.serve.host, config.serve.port or 7853, ()), daemon, lambda: None))
+
+    monkeypatch.setattr("livefuse.web.server.serve", serve_nothing)
+    monkeypatch.setenv("LIVEFUSE_HOME", str(tmp_path))
+    monkeypatch.delenv("LIVEFUSE_TOKEN", raising=False)
+    return said
+
+
+def test_flags_win_over_the_file(
+    asked: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, secret = tmp_path / "my.toml", tmp_path / "token"
+    file.write_text('source = "camera:0"\n[serve]\nport = 9000\n[sessions.second]\nsource = "camera:1"\n')
+    secret.write_text("a-token-of-a-file-1234\n")
+    flags = ["--port", "9001", "--token-file", str(secret), "--sink", "null:", "--set", "webrtc.max_viewers=3"]
+    assert run_command(["serve", str(file), *flags]) == 0
+    config: DaemonConfig = asked[0]["config"]
+    assert (config.serve.port, config.serve.token, config.webrtc.max_viewers) == (9001, "a-token-of-a-file-1234", 3)
+    assert config.sessions["live"].sinks == ("null:",)
+    assert config.sessions["second"].source == "camera:1"
+    assert asked[0]["file"] == file
+    assert asked[0]["overrides"]["serve.port"] == 9001
+    assert "http://127.0.0.1:9001/second/whep" in capsys.readouterr().out
+
+
+def test_json_is_one_line_for_programs(asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["serve", "--json", "--host", "0.0.0.0"]) == 0
+    said = capsys.readouterr()
+    told = json.loads(said.out)
+    assert told["url"] == "http://127.0.0.1:7853"
+    assert told["token"] == TOKEN
+    assert told["sessions"]["live"]["whip"] == "http://127.0.0.1:7853/live/whip"
+    assert "HTTPS" in said.err
+
+
+def test_the_users_own_file_is_read(asked: list[dict[str, Any]], tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "livefuse.toml").write_text("[serve]\nport = 9002\n")
+    assert run_command(["serve"]) == 0
+    assert asked[0]["config"].serve.port == 9002
+
+
+def test_alone_it_opens_the_page(asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("livefuse.cli.serve._open", opened.append)
+    serve_and_open()
+    assert opened == [f"http://127.0.0.1:7853/#token={TOKEN}"]
+    assert run_command(["serve"]) == 0
+    assert len(opened) == 1
+
+
+def test_a_photo_without_consent_is_not_served(asked: list[dict[str, Any]], tmp_path: Path) -> None:
+    assert run_command(["serve", "--face", str(tmp_path / "me.jpg")]) == 4
+    assert asked == []
+
+
+@pytest.mark.parametrize("content", [None, "", b"\xff\xfe"])
+def test_a_token_file_without_a_token_is_said(
+    asked: list[dict[str, Any]], tmp_path: Path, content: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_bytes(content or b"\n")
+    assert run_command(["serve", "--token-file", str(file)]) == 2
+    assert "--token-file" in capsys.readouterr().err
+    assert asked == []

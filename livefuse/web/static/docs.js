@@ -77,10 +77,10 @@ function operation(method, path, said) {
   });
   if (parameters.length) details.append(element("h3", "Parameters"), table(["Name", "Where, type", "Meaning"], parameters));
   details.append(...body("Body", said.requestBody?.content));
-  for (const [status, answer] of Object.entries(said.responses ?? {})) {
-    details.append(element("h3", `${status}: ${answer.description ?? ""}`));
-    if (/^2/.test(status)) details.append(...body("Answer", answer.content));
-  }
+  const answers = Object.entries(said.responses ?? {});
+  const rows = answers.map(([status, answer]) => [element("code", status === "default" ? "other" : status), answer.description ?? ""]);
+  details.append(element("h3", "Answers"), table(["Status", "Meaning"], rows));
+  for (const [status, answer] of answers) if (/^2/.test(status)) details.append(...body("Answer", answer.content));
   return details;
 }
 
