@@ -181,11 +181,10 @@ def problem(response: httpx.Response) -> LivefuseError:
     message = detail if isinstance(detail, str) else json.dumps(detail)
     if "code" not in told:
         message = f"{response.request.url} answered {response.status_code}: {message}"
-    return kind(message, hint=str(told.get("hint", "")) or _hint(kind))
-
-
-def _hint(kind: type[LivefuseError]) -> str:
-    return f"{TOKEN_VARIABLE}=... holds what `livefuse serve` printed" if issubclass(kind, NotAllowed) else ""
+    hint = str(told.get("hint", ""))
+    if response.status_code == httpx.codes.UNAUTHORIZED:  # the daemon's own hint is for those who write requests
+        hint = f"{TOKEN_VARIABLE}=... takes the token that `livefuse serve` printed"
+    return kind(message, hint=hint)
 
 
 def segment(name: str) -> str:

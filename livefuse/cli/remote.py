@@ -36,9 +36,9 @@ def connect(url: str) -> Client:
 def nested(pairs: list[str] | None) -> dict[str, Any]:
     """`KEY=VALUE` words as nested mappings: `privacy.mode=open` -> `{"privacy": {"mode": "open"}}`.
 
-    Values are read as TOML where they can be. Raises: BadValue.
+    Values are read as TOML where they can be. Raises: BadValue, and UnknownKey with the nearest key that there is.
     """
-    from livefuse.config import toml_value
+    from livefuse.config import make_config, toml_value
 
     tree: dict[str, Any] = {}
     for pair in pairs or []:
@@ -47,6 +47,7 @@ def nested(pairs: list[str] | None) -> dict[str, Any]:
         if not found or not all(path):
             raise BadValue(f"{pair!r} sets nothing", hint="write it as section.key=value, e.g. detect.size=640")
         _put(tree, path, toml_value(value.strip()))
+    make_config(tree)
     return tree
 
 
