@@ -76,7 +76,8 @@ def _print(result: Result) -> None:
         first, second = (one.figures.glass for one in result.measured[:2])
         typer.echo(
             f"\naiortc as shipped takes {result.ratio:.1f} times as long at the median, "
-            f"{second.p99 / first.p99:.1f} times at p99"
+            f"{second.p99 / first.p99:.1f} times at p99; to the compositor "
+            f"{result.measured[1].figures.to_compositor.p50 / result.measured[0].figures.to_compositor.p50:.1f} times"
         )
 
 
@@ -105,7 +106,7 @@ def _print_server(one: Measured, frame_ms: float) -> None:
     counts, freezes = found.counts, found.freezes
     typer.echo(
         f"{one.kind} ({one.codec}): {counts.shown} shown of {counts.expected} captured at {found.captured_fps:.2f} fps; "
-        f"lost {counts.lost}, duplicates {counts.duplicates}, reordered {counts.reordered}, unreadable "
+        f"lost {counts.lost} (dropped by the session {sum(one.dropped.values())}), duplicates {counts.duplicates}, reordered {counts.reordered}, unreadable "
         f"{counts.unreadable}, not seen by the page's script {counts.unobserved}"
     )
     typer.echo(

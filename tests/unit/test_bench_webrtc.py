@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,10 +17,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import livefuse.bench.webrtc.measure as measuring
 from livefuse.bench.webrtc.browser import READER, chromium, find_chromium
 from livefuse.bench.webrtc.clocks import PageClock, Ping, page_clock
 from livefuse.bench.webrtc.figures import Spread, ages_ms, counts, figures, first_showings, freezes, gaps_ms
-from livefuse.bench.webrtc.measure import Measured, Options, Result
+from livefuse.bench.webrtc.measure import Measured, Options, Recording, Result
 from livefuse.bench.webrtc.process import use_of
 from livefuse.bench.webrtc.rows import COLUMNS, Shown, csv_text, shown_frames, unwrapped_ns
 from livefuse.bench.webrtc.servers import Kind, furnish, server
@@ -28,7 +30,7 @@ from livefuse.bench.webrtc.trend import slope, student_t_975
 from livefuse.bench.webrtc.waterfall import counted, receiver_figures, stage_means_ms, waterfall
 from livefuse.cli import bench_webrtc
 from livefuse.daemon_config import make_daemon_config
-from livefuse.errors import BadValue, ConfigError, DaemonUnreachable
+from livefuse.errors import BadValue, ConfigError, DaemonUnreachable, PeerError
 from livefuse.session import Session
 from livefuse.source.synthetic.blocks import COLUMNS as COLUMNS_DRAWN
 from livefuse.source.synthetic.blocks import FINDER, ROWS
@@ -375,6 +377,18 @@ def test_the_page_s_reader_knows_the_blocks_as_they_are_drawn() -> None:
 # --- the command -----------------------------------------------------------------------------------------------------
 
 
+def test_a_recording_that_cannot_be_dated_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    blind = Recording([row(None, 33.0 * i, count=i) for i in range(5)], {}, "H264", PageClock(0, 0))
+    fake = SimpleNamespace(metrics=str, record=lambda: {"frames": {"dropped": {}}}, ready_s=1.0)
+    monkeypatch.setattr(measuring, "server", lambda *_: nullcontext(fake))
+    monkeypatch.setattr(measuring, "chromium", lambda: nullcontext(SimpleNamespace(version="1")))
+    monkeypatch.setattr(measuring, "watch", lambda *_: [SimpleNamespace(wait=lambda _: None)])
+    monkeypatch.setattr(measuring, "record", lambda *_: [blind])
+    with pytest.raises(PeerError, match="none of 5 shown frames") as caught:
+        measuring.measure(Options(seconds=1))
+    assert "blocks=1" in caught.value.hint
+
+
 def result_of(*kinds: Kind) -> Result:
     measured = []
     for i, kind in enumerate(kinds):
@@ -382,7 +396,19 @@ def result_of(*kinds: Kind) -> Result:
         found = figures(rows)
         way = waterfall(found, STAGES, RECEIVED)
         measured.append(
-            Measured(kind, found, way, receiver_figures(RECEIVED), "H264", 0.4, 1.2, {"fps": 30.0}, rows, [found])
+            Measured(
+                kind,
+                found,
+                way,
+                receiver_figures(RECEIVED),
+                "H264",
+                0.4,
+                1.2,
+                {"capture": 2},
+                {"fps": 30.0},
+                rows,
+                [found],
+            )
         )
     return Result(Options(640, 480), measured, "chromium 1")
 
@@ -403,6 +429,7 @@ def test_the_command_prints_figures_and_the_waterfall(monkeypatch: pytest.Monkey
     assert "glass to glass" in said
     assert "encode and hand over" in said
     assert "60 shown of 60 captured" in said
+    assert "dropped by the session 2" in said
     assert "viewer 2" in said
     assert "1.6 times as long at the median" in said  # 65 ms against 40 ms
 

@@ -44,7 +44,8 @@ class Counts:
 
     `expected` are the frames captured between the first and the last that were shown. `lost` were never handed to the
     compositor; `unobserved` were, but too close to another for the page's script to see them. `duplicates` are pictures
-    shown again, `reordered` ones shown after a later one, `unreadable` ones without blocks that could be trusted.
+    shown again, `reordered` ones shown after a later one, `unreadable` ones without blocks that could be trusted, or replaced
+    before the script could read them.
     """
 
     expected: int

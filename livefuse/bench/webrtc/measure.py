@@ -16,6 +16,7 @@ from livefuse.bench.webrtc.rows import Shown, shown_frames
 from livefuse.bench.webrtc.servers import Kind, Server, server
 from livefuse.bench.webrtc.waterfall import Waterfall, counted, receiver_figures, stage_means_ms, waterfall
 from livefuse.environment import environment
+from livefuse.errors import PeerError
 
 Tell = Callable[[str], None]
 
@@ -62,7 +63,10 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One server's figures. The first viewer's are `figures`; `others` are of further viewers at the same time."""
+    """One server's figures. The first viewer's are `figures`; `others` are of further viewers at the same time.
+
+    `dropped` is what the session gave up for newer frames meanwhile: those that the viewer lost for a reason.
+    """
 
     kind: Kind
     figures: Figures
@@ -71,6 +75,7 @@ class Measured:
     codec: str
     clock_uncertainty_ms: float
     ready_s: float
+    dropped: dict[str, int]
     record: dict[str, Any]
     rows: list[Shown]
     others: list[Figures]
@@ -84,6 +89,7 @@ class Measured:
             "figures": self.figures.as_dict(),
             "waterfall": self.waterfall.as_dict(),
             "receiver": self.receiver,
+            "dropped_by_session": self.dropped,
             "other_viewers": [one.as_dict() for one in self.others],
             "session": {name: value for name, value in self.record.items() if name != "environment"},
         }
@@ -129,12 +135,16 @@ def _measured(kind: Kind, options: Options, browser: Chromium, tell: Tell) -> Me
         viewers = watch(browser, running, options)
         tell(f"{kind}: warming up for {options.warm_up_s:g} s, measuring for {options.seconds:g} s")
         viewers[0].wait(options.warm_up_s)
-        before = running.metrics()
+        before, dropped = running.metrics(), running.record()["frames"]["dropped"]
         recordings = record(viewers, options.seconds)
         stages_ms = stage_means_ms(before, running.metrics())
         session = running.record()
     first, *others = recordings
     found = figures(first.rows)
+    if not found.counts.expected:
+        raise PeerError(
+            f"none of {found.counts.shown} shown frames could be dated", hint="the source must have blocks=1 in its URL"
+        )
     return Measured(
         kind=kind,
         figures=found,
@@ -143,6 +153,7 @@ def _measured(kind: Kind, options: Options, browser: Chromium, tell: Tell) -> Me
         codec=first.codec,
         clock_uncertainty_ms=first.clock.uncertainty_ns / 1e6,
         ready_s=running.ready_s,
+        dropped={cause: n - dropped.get(cause, 0) for cause, n in session["frames"]["dropped"].items()},
         record=session,
         rows=first.rows,
         others=[figures(one.rows) for one in others],

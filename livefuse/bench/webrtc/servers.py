@@ -17,12 +17,13 @@ from typing import IO, Any, Literal
 import httpx
 
 from livefuse.daemon_config import DEFAULT_SESSION
-from livefuse.errors import DaemonUnreachable
+from livefuse.errors import DaemonUnreachable, SessionError
 from livefuse.paths import HOME_VARIABLE, Paths
 
 Kind = Literal["livefuse", "shipped"]
 
 _READY_S = 90.0
+_LOOK_S = 0.04
 _END_S = 15.0
 _KEPT_LINES = 40
 
@@ -46,7 +47,7 @@ class Server:
         return f"{self.url}/{DEFAULT_SESSION}?clean=1"
 
     def wait_until_ready(self) -> None:
-        """Raises: DaemonUnreachable."""
+        """Raises: DaemonUnreachable, SessionError of what keeps its session from running."""
         deadline_ns = self.started_ns + round(_READY_S * 1e9)
         while time.monotonic_ns() < deadline_ns and self.process.poll() is None:
             if not self.url:
@@ -54,7 +55,9 @@ class Server:
             elif self._answers("/readyz"):
                 self.ready_s = (time.monotonic_ns() - self.started_ns) / 1e9
                 return
-            time.sleep(0.02)
+            elif self.kind == "livefuse":
+                self._check_session()
+            time.sleep(_LOOK_S)
         self.end()
         said = "\n".join(self._said) or "it said nothing"
         raise DaemonUnreachable(
@@ -97,6 +100,16 @@ class Server:
             raise DaemonUnreachable(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
         return answer
 
+    def _check_session(self) -> None:
+        try:
+            told = self.get(f"/api/sessions/{DEFAULT_SESSION}")
+        except (httpx.TransportError, DaemonUnreachable):  # it has only begun
+            return
+        if told["state"] == "failed":
+            raise SessionError(
+                f"the session under measurement failed: {told['error']['message']}", hint=told["error"]["hint"]
+            )
+
     def _answers(self, path: str) -> bool:
         try:
             return httpx.get(self.url + path, timeout=2).status_code == 200
@@ -123,7 +136,10 @@ class Server:
 
 @contextmanager
 def server(kind: Kind, config: str) -> Iterator[Server]:
-    """A started, ready server on the TOML text `config`. Its state is gone afterwards; the models are the user's own."""
+    """A started, ready server on the TOML text `config`. Its state is gone afterwards; the models are the user's own.
+
+    Raises: DaemonUnreachable, SessionError.
+    """
     with tempfile.TemporaryDirectory(prefix="livefuse-bench-") as folder:
         home = Path(folder)
         furnish(home)
