@@ -240,11 +240,7 @@ class Channel:
             source: Source = self.inlet.open_source(location)
         else:
             source = open_source(url, stall_ms=self.config.live.lost_ms)
-        if self._audio is not None:
-            self._audio.unfollow()
-            if source.info.audio and source.info.path:
-                self._audio.follow_file(source.info.path, source.info.shift_ns)
-        return source
+        return source if self._audio is None else self._audio.follow(source)
 
 
 def _besides(sinks: tuple[str, ...]) -> tuple[str, ...]:

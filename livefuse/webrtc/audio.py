@@ -7,6 +7,7 @@ sending, for both, so what leaves together is played together.
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,15 +17,15 @@ import av
 from av.packet import Packet
 
 from livefuse.clock import Clock
-from livefuse.frame import HostFrame
-from livefuse.webrtc.audio_file import FileSound
+from livefuse.source.base import Source, SourceInfo
+from livefuse.webrtc.audio_file import FileSound, SoundedSource
 from livefuse.webrtc.opus import I16, OpusTrack, Stereo
 from livefuse.webrtc.sound_line import Arrivals, SoundLine, samples_in
 from livefuse.webrtc.sound_player import SoundPlayer
 
 
 class AudioOut:
-    """Give each viewer a `track`, and feed it from one source: a publisher's frames (`put`), or a file (`follow_file`).
+    """Give each viewer a `track`, and feed it from one source: a publisher's frames (`put`), or a file (`follow`).
 
     `latency_ns` is the picture's, asked for each packet. Costs nothing while nobody listens or nothing sounds.
     """
@@ -38,7 +39,6 @@ class AudioOut:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: SoundPlayer | None = None
         self._file: FileSound | None = None
-        self._offset_ns: int | None = None
         self.wanted = threading.Event()
 
     def track(self) -> OpusTrack:
@@ -58,7 +58,7 @@ class AudioOut:
 
     def put(self, frame: av.AudioFrame, arrived_ns: int) -> None:
         """A publisher's frame, which had arrived whole at `arrived_ns`. Any one thread."""
-        if not self.wanted.is_set() or self._file is not None:
+        if not self.wanted.is_set() or (self._file is not None and self._file.is_alive()):
             return
         length_ns = frame.samples * 1_000_000_000 // frame.sample_rate
         stamp_ns = round((frame.pts or 0) * (frame.time_base or 0) * 1_000_000_000)
@@ -72,31 +72,24 @@ class AudioOut:
         if self.wanted.is_set():
             self._line.write(samples, samples_in(at_ns))
 
-    def picture_left(self, frame: HostFrame) -> None:
-        """A picture left: tells when a file's time stamps are due. Any one thread."""
-        self._offset_ns = frame.scheduled_ns - frame.pts_ns
+    def follow(self, source: Source) -> Source:
+        """The same source; if it is a file with sound, that is heard while it is read, from now on this one's."""
+        if not (source.info.audio and source.info.path):
+            return source
+        return SoundedSource(source, self._clock, functools.partial(self._play_file, source.info))
 
-    def follow_file(self, path: str | Path, shift_ns: int = 0) -> bool:
-        """Play the sound of the file that the session plays from now on; False if it has none. What was followed before
-        ends. `shift_ns` is the source's (SourceInfo.shift_ns)."""
-        self.unfollow()
-        self._offset_ns = None
-        sound = FileSound(Path(path), shift_ns, self.feed, lambda: self._offset_ns, self._clock, self.wanted)
-        if not sound.found:
-            return False
-        self._file = sound
-        sound.start()
-        return True
-
-    def unfollow(self) -> None:
-        """Stop playing a file's sound."""
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+    def _play_file(self, info: SourceInfo, offset_ns: Callable[[], int]) -> FileSound:
+        before = self._file
+        if before is not None:
+            before.close()
+        self._file = FileSound(Path(info.path), info.shift_ns, self.feed, offset_ns, self._clock, self.wanted)
+        self._file.start()
+        return self._file
 
     def close(self) -> None:
         """End every track and thread. Event loop only."""
-        self.unfollow()
+        if self._file is not None:
+            self._file.close()
         for track in self._tracks:
             track.stop()
         thread, self._thread = self._thread, None

@@ -186,8 +186,6 @@ class Broadcast:
 
     def _take(self, sink: WebRtcSink, frame: HostFrame) -> None:
         """A session's frame, on its sink's thread."""
-        if self.audio is not None:
-            self.audio.picture_left(frame)
         codecs = self._codecs
         if not codecs:
             self._feed.rest()

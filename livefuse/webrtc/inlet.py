@@ -117,8 +117,8 @@ class Inlet:
                 source.put(frame, at_ns)
 
     def _sound(self, publisher: Publisher, frame: av.AudioFrame, arrived_ns: int) -> None:
-        out = self._out
-        if out is not None and publisher is self._publisher:
+        out, shown = self._out, any(not source.closed for source in self._sources)
+        if out is not None and shown and publisher is self._publisher:
             out.put(frame, self._on_clock(arrived_ns))
 
     def _on_clock(self, monotonic_ns: int) -> int:
