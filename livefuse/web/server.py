@@ -22,6 +22,7 @@ from livefuse.daemon_config import DaemonConfig
 from livefuse.errors import DaemonError, LivefuseError
 from livefuse.paths import Paths
 from livefuse.web.listening import Listening, listen
+from livefuse.web.protocol import PromptProtocol
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -154,7 +155,7 @@ def _uvicorn_config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
-        http="h11",
+        http=PromptProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -306,6 +306,22 @@ def test_what_is_no_honest_request_gets_no_answer_of_the_application(tmp_path: P
     served(paths_in(tmp_path), work)
 
 
+@pytest.mark.parametrize("beginning", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: HERE\r\n\r\nGET /he"])
+def test_a_connection_that_never_finishes_asking_is_closed(
+    tmp_path: Path, beginning: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("livefuse.web.protocol.LOOK_S", 0.05)
+
+    async def work(ready: Serving, http: httpx.AsyncClient) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", ready.listening.port)
+        writer.write(beginning.replace(b"HERE", f"127.0.0.1:{ready.listening.port}".encode()))
+        answer = await asyncio.wait_for(reader.read(), 4)  # uvicorn's own limit for an idle connection is 5 s
+        assert (b"alive" in answer) == (b"\r\n\r\n" in beginning)
+        writer.close()
+
+    served(paths_in(tmp_path), work)
+
+
 # --- the token
 
 

@@ -1,0 +1,34 @@
+"""HTTP connections that are not held open by saying nothing, or their headers a byte at a time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+LOOK_S = 10.0
+
+
+class PromptProtocol(H11Protocol):
+    """uvicorn's protocol, which waits for ever for the rest of a request's headers; this one for one to two `LOOK_S`."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _seen: tuple[bool, RequestResponseCycle | None] = False, None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._look()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        now = self.conn.their_state is h11.IDLE, self.cycle
+        if now[0] and now == self._seen:  # no request has begun since the last look
+            self.transport.close()
+            return
+        self._seen = now
+        self._timer = self.loop.call_later(LOOK_S, self._look)
