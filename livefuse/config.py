@@ -84,7 +84,9 @@ class Config(Section):
     source: str = Field("synthetic:1280x720@30", description="source URL")
     sinks: tuple[str, ...] = Field(("null:",), description="sink URLs")
     backend: Literal["auto", "cpu", "null"] = Field("auto", description="device that works on pixels")
-    seconds: float | None = Field(None, gt=0, description="stop after this long; endless when absent")
+    seconds: float | None = Field(
+        None, gt=0, le=31_536_000, description="stop after this long, a year at most; endless when absent"
+    )
     stats: str = Field("", description="write the record of the run to this JSON file")
     auto_pull: bool = Field(True, description="fetch a missing default model (2 MB in all) instead of failing")
     identity: IdentityConfig = IdentityConfig()

@@ -84,3 +84,12 @@ def test_a_config_cannot_be_changed() -> None:
 def test_closed_is_the_default_and_keys_are_dotted() -> None:
     assert Config().privacy.mode == "closed"
     assert {"source", "identity.photo", "privacy.mode"} <= set(known_keys())
+
+
+@pytest.mark.parametrize(
+    "key", ["seconds", "live.stall_ms", "live.lost_ms", "live.deadline_ms", "live.reconnect_max_s"]
+)
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e300, 0.0])
+def test_times_that_no_clock_can_wait_for_are_refused(key: str, value: float) -> None:
+    with pytest.raises(BadValue):
+        make_config({}, {key: value})
