@@ -64,8 +64,10 @@ __all__ = [
     "Section",
     "SwapConfig",
     "TrackConfig",
+    "environment_keys",
     "environment_overrides",
     "known_keys",
+    "known_only",
     "load_config",
     "make_config",
     "merged",
@@ -113,18 +115,31 @@ class Config(Section):
 def environment_overrides(environ: Mapping[str, str]) -> dict[str, Any]:
     """`LIVEFUSE_DETECT__SIZE=640` -> `{"detect.size": 640}`: section and key joined by two underscores.
 
-    Values are read as TOML where they can be. Raises: UnknownKey.
+    Values are read as TOML where they can be; what is the daemon's is left to it. Raises: UnknownKey.
     """
-    overrides: dict[str, Any] = {}
+    said = environment_keys(environ)
+    return known_only(
+        {key: value for key, value in said.items() if key.partition(".")[0] not in _OF_THE_DAEMON}, Config
+    )
+
+
+def environment_keys(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What `LIVEFUSE_SECTION__KEY` variables say, by dotted keys, known or not."""
+    said: dict[str, Any] = {}
     for name, value in environ.items():
         section, found, key = name.removeprefix("LIVEFUSE_").lower().partition("__")
-        if not name.startswith("LIVEFUSE_") or not found:
-            continue
-        dotted = f"{section}.{key}"
-        if dotted not in known_keys():
-            raise UnknownKey(f"environment: {name}: there is no key `{dotted}`", hint=_nearest(dotted))
-        overrides[dotted] = toml_value(value)
-    return overrides
+        if name.startswith("LIVEFUSE_") and found:
+            said[f"{section}.{key}"] = toml_value(value)
+    return said
+
+
+def known_only(said: Mapping[str, Any], model: type[Section]) -> dict[str, Any]:
+    """What the environment says, if the model has all these keys. Raises: UnknownKey."""
+    for dotted in said:
+        if dotted not in known_keys(model):
+            name = "LIVEFUSE_" + dotted.replace(".", "__").upper()
+            raise UnknownKey(f"environment: {name}: there is no key `{dotted}`", hint=_nearest(dotted, model))
+    return dict(said)
 
 
 def toml_value(text: str) -> Any:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from livefuse.config import Config, make_config, merged, read_toml, refused
+from livefuse.config import Config, environment_keys, known_only, make_config, merged, read_toml, refused
 from livefuse.errors import BadValue
 from livefuse.sections import Section
 
@@ -117,6 +117,16 @@ class DaemonConfig(Section):
             if name in _TAKEN:
                 raise ValueError(f"`{name}` is a path of the daemon itself")
         return sessions
+
+
+def daemon_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """`LIVEFUSE_SERVE__HOST=0.0.0.0` -> `{"serve.host": "0.0.0.0"}`, as `config.environment_overrides` for sessions.
+
+    Raises: UnknownKey.
+    """
+    said = environment_keys(environ)
+    own = {key: value for key, value in said.items() if key.partition(".")[0] in ("serve", "webrtc")}
+    return known_only(own, DaemonConfig)
 
 
 def check_session_name(name: str) -> str:

@@ -46,6 +46,10 @@ def serve(
     _run(config, {key: value for key, value in flags.items() if value not in (None, "")}, setting, open_page, json)
 
 
+_DRAWN = {"identity.photo": "synthetic:7", "identity.consent": "synthetic"}
+"""Whom the drawn test camera looks like where nobody has said anything: a page that shows something at once."""
+
+
 def serve_and_open() -> None:
     """What `livefuse` alone does on a terminal."""
     _run(None, {}, None, open_page=True, json=False)
@@ -53,15 +57,18 @@ def serve_and_open() -> None:
 
 def _run(config: Path | None, given: dict[str, Any], setting: list[str] | None, open_page: bool, json: bool) -> None:
     import asyncio
+    import os
 
     from livefuse.cli.serve_words import say
-    from livefuse.daemon_config import load_daemon_config
+    from livefuse.daemon_config import daemon_environment, load_daemon_config
     from livefuse.paths import Paths
     from livefuse.web.server import serve as serve_until_stopped
 
     paths = Paths.default()
-    overrides = o.settings(given, setting)
+    overrides = daemon_environment(os.environ) | o.settings(given, setting)
     file = config or (paths.config_file if paths.config_file.is_file() else None)
+    if file is None and not overrides.keys() & {"source", "identity.photo", "cast"}:
+        overrides |= _DRAWN
     decoded = load_daemon_config(file, overrides)
     for session in decoded.sessions.values():
         identity = session.identity

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from livefuse.config import load_config
+from livefuse.config import environment_overrides, load_config
 from livefuse.daemon_config import (
     DEFAULT_SESSION,
     DaemonConfig,
     check_session_name,
+    daemon_environment,
     laid_over,
     load_daemon_config,
     make_daemon_config,
@@ -97,6 +98,14 @@ def test_laying_over_goes_key_by_key_and_leaves_its_arguments() -> None:
     below = {"a": {"x": 1, "y": 2}, "b": 1}
     assert laid_over(below, {"a": {"y": 3}, "c": {"z": 1}}) == {"a": {"x": 1, "y": 3}, "b": 1, "c": {"z": 1}}
     assert below == {"a": {"x": 1, "y": 2}, "b": 1}
+
+
+def test_the_environment_reaches_the_daemon_and_not_a_session() -> None:
+    said = {"LIVEFUSE_SERVE__HOST": "0.0.0.0", "LIVEFUSE_WEBRTC__AUDIO": "false", "LIVEFUSE_SWAP__SEAM": "0.1"}
+    assert daemon_environment(said) == {"serve.host": "0.0.0.0", "webrtc.audio": False}
+    assert environment_overrides(said) == {"swap.seam": 0.1}
+    with pytest.raises(UnknownKey, match="SERVE__PROT"):
+        daemon_environment({"LIVEFUSE_SERVE__PROT": "1"})
 
 
 def test_every_key_says_what_it_is() -> None:
