@@ -145,13 +145,17 @@ class Channel:
             "sinks": {name: masked(url) for name, url in session.sink_urls.items()} if session else {},
         }
 
-    def record(self) -> dict[str, Any]:
-        """The record of design §6 of this or the last session, with what WebRTC did beside it."""
-        session = self.session.record() if self.session else {}
+    def record(self, figures: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The record of design §6 of this or the last session, with what WebRTC did beside it.
+
+        `figures` are the session's, where they have been worked out already: off the loop, for percentiles take a while.
+        """
+        if figures is None:
+            figures = self.session.record() if self.session else {}
         now = {"state": self.state, "webrtc": self.broadcast.record(), "publisher": self.inlet.record()}
         if self._audio is not None:
             now["audio"] = self._audio.record()
-        return session | now | {"error": _problem(self.error)}
+        return {**figures, **now, "error": _problem(self.error)}
 
     def _runs(self) -> bool:
         return self.session is not None and self.session.state == "running"

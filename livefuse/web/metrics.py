@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from livefuse import __version__
 from livefuse.clock import BUCKETS_S
+from livefuse.web.records import Records
 from livefuse.web.roles import view
 
 if TYPE_CHECKING:
@@ -56,13 +57,13 @@ class Snapshot:
     interval: Buckets | None = None
 
     @classmethod
-    def of(cls, channel: Channel) -> Snapshot:
+    def of(cls, channel: Channel, record: Record) -> Snapshot:
         session = channel.session
         times = session.histograms() if session else {}
         return cls(
             channel.name,
             channel.state == "running",
-            channel.record(),
+            record,
             channel.broadcast.viewers,
             int(channel.inlet.connected),
             session.frame_age_s() if session else None,
@@ -72,7 +73,7 @@ class Snapshot:
         )
 
 
-def router(daemon: Daemon) -> APIRouter:
+def router(daemon: Daemon, records: Records) -> APIRouter:
     """`/metrics`."""
     router = APIRouter(tags=["stats"])
 
@@ -80,16 +81,20 @@ def router(daemon: Daemon) -> APIRouter:
     @view
     async def metrics(request: Request) -> Response:
         """All figures in Prometheus' text format, or in OpenMetrics where that is asked for."""
-        jobs = await asyncio.to_thread(daemon.jobs.counts)
-        registry = CollectorRegistry()
-        registry.register(Families([Snapshot.of(channel) for channel in daemon.channels.values()], jobs))
-        ProcessCollector(registry=registry)
-        if "application/openmetrics-text" in request.headers.get("accept", ""):
-            text: bytes = generate_openmetrics(registry)  # type: ignore[no-untyped-call]
-            return Response(text, media_type=OPENMETRICS)
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        snapshots = [Snapshot.of(channel, await records.record(channel)) for channel in list(daemon.channels.values())]
+        text, media_type = await asyncio.to_thread(_text, daemon, snapshots, request.headers.get("accept", ""))
+        return Response(text, media_type=media_type)
 
     return router
+
+
+def _text(daemon: Daemon, snapshots: Sequence[Snapshot], accept: str) -> tuple[bytes, str]:
+    registry = CollectorRegistry()
+    registry.register(Families(snapshots, daemon.jobs.counts()))
+    ProcessCollector(registry=registry)
+    if "application/openmetrics-text" in accept:
+        return generate_openmetrics(registry), OPENMETRICS  # type: ignore[no-untyped-call]
+    return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 class Families(Collector):

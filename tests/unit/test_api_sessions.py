@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from livefuse.config import make_config
 from livefuse.errors import SourceNotFound
 from livefuse.web.api.events import stream
+from livefuse.web.records import Records
 from tests.unit.api_calls import Api, fake_api
 
 CAMERA = "rtsp://cam:hunter2@host/x"
@@ -149,8 +152,8 @@ def test_events_tell_figures_and_changes_and_the_end(api: Api) -> None:
 
     async def watched() -> list[tuple[str | None, Any]]:
         seen = []
-        async for event in stream(channels.values, 0.2):
-            seen.append((event.event, event.data))
+        async for event in stream(channels.values, Records(), 0.2):
+            seen.append((event.event, event.data or json.loads(event.raw_data or "")))
             if len(seen) == 2:
                 channels["live"].state = "failed"
                 channels["live"].error = SourceNotFound("no camera", hint="plug it in")
@@ -164,6 +167,7 @@ def test_events_tell_figures_and_changes_and_the_end(api: Api) -> None:
     kinds = [kind for kind, _ in seen]
     assert kinds[:2] == ["state", "stats"]
     assert kinds[-1] == "gone"
+    assert seen[1][1]["stats"]["state"] == "running"
     failed = [data for kind, data in seen if kind == "state"][-1]
     assert (failed["state"], failed["error"]["code"]) == ("failed", "LF0201")
 
@@ -173,14 +177,14 @@ def test_a_client_that_does_not_read_is_given_nothing(api: Api) -> None:
     channel, asked = api.daemon.channels["live"], []
     record = channel.record
 
-    def counted() -> dict[str, Any]:
+    def counted(figures: Any) -> dict[str, Any]:
         asked.append(1)
-        return dict(record())
+        return dict(record(figures))
 
     channel.record = counted
 
     async def slow() -> int:
-        events = aiter(stream(lambda: [channel], 0.2))
+        events = aiter(stream(lambda: [channel], Records(), 0.2))
         await anext(events)
         await anext(events)
         await asyncio.sleep(0.7)
@@ -188,3 +192,23 @@ def test_a_client_that_does_not_read_is_given_nothing(api: Api) -> None:
         return len(asked)
 
     assert asyncio.run(slow()) == 2
+
+
+def test_a_record_is_made_once_for_all_who_ask(api: Api) -> None:
+    channel, records, threads = api.daemon.channels["live"], Records(), []
+
+    class Session:
+        def record(self) -> dict[str, Any]:
+            threads.append(threading.current_thread())
+            return {"fps": 30.0}
+
+    channel.session = Session()
+
+    async def many() -> list[Any]:
+        return await asyncio.gather(*(records.record(channel) for _ in range(50)), records.text(channel))
+
+    told = asyncio.run(many())
+    assert [one["fps"] for one in told[:-1]] == [30.0] * 50
+    assert json.loads(told[-1]) == told[0]
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread(), "the loop's thread has media to carry"

@@ -41,7 +41,7 @@ def busy_channel(channel: Any) -> Any:
     stats.capture()
     stats.drop("deadline")
     stats.sink("null").dropped = 2
-    session = SimpleNamespace(histograms=stats.histograms, frame_age_s=lambda: 0.5)
+    session = SimpleNamespace(histograms=stats.histograms, frame_age_s=lambda: 0.5, record=lambda: stats.record({}, {}))
     webrtc = {
         "viewers": [{"rtt_ms": 20.0, "fraction_lost": 0.1}, {"rtt_ms": None, "fraction_lost": None}],
         "target_bitrate": 2_500_000,
@@ -49,7 +49,7 @@ def busy_channel(channel: Any) -> Any:
         "keyframes": 3,
     }
     channel.session = session
-    channel.record = lambda: stats.record({}, {}) | {"state": "running", "webrtc": webrtc}
+    channel.record = lambda figures: figures | {"state": "running", "webrtc": webrtc}
     return channel
 
 
@@ -130,7 +130,7 @@ def test_openmetrics_where_it_is_asked_for(api: Api) -> None:
 def test_a_session_that_never_ran_is_down_and_counts_nothing(api: Api, tmp_path: Path) -> None:
     channel = api.daemon.channels["live"]
     channel.session, channel.state = None, "failed"
-    channel.record = lambda: {"state": "failed", "webrtc": {}}
+    channel.record = lambda _: {"state": "failed", "webrtc": {}}
     told = samples(api)
     assert told["livefuse_session_up", (("session", "live"),)] == 0
     assert not [name for name, _ in told if name.startswith("livefuse_frames")]

@@ -124,8 +124,8 @@ class FakeChannel:
     def summary(self) -> dict[str, Any]:
         return {"name": self.name, "state": self.state, "error": None, "viewers": self.broadcast.viewers}
 
-    def record(self) -> dict[str, Any]:
-        return {"state": self.state, "webrtc": self.broadcast.record()}
+    def record(self, figures: Any = None) -> dict[str, Any]:
+        return {**(figures or {}), "state": self.state, "webrtc": self.broadcast.record()}
 
 
 class FakeDaemon:

@@ -25,6 +25,7 @@ from livefuse.web.api import (
     sources,
     system,
 )
+from livefuse.web.records import Records
 
 if TYPE_CHECKING:
     from livefuse.daemon.daemon import Daemon
@@ -32,5 +33,10 @@ if TYPE_CHECKING:
 
 def routers(daemon: Daemon) -> list[APIRouter]:
     """Everything below /api, and /metrics."""
-    parts = (sessions, sinks, events, identities, models, engines, sources, presets, jobs, config)
-    return [*(part.router(daemon) for part in parts), system.router(), metrics.router(daemon)]
+    records = Records()
+    parts = (sessions, sinks, identities, models, engines, sources, presets, jobs, config)
+    return [
+        *(part.router(daemon) for part in parts),
+        system.router(),
+        *(part.router(daemon, records) for part in (events, metrics)),
+    ]

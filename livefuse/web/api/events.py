@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from livefuse.errors import DaemonError
 from livefuse.web.api.told import api_router
 from livefuse.web.problems import Refused
+from livefuse.web.records import Records
 from livefuse.web.roles import view
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ Interval = Annotated[float, Query(alias="interval", ge=0.2, le=60, description="
 Chosen: TypeAlias = "Callable[[], Collection[Channel]]"
 
 
-def router(daemon: Daemon) -> APIRouter:
+def router(daemon: Daemon, records: Records) -> APIRouter:
     """`stats` as a record, and as streams."""
     router = api_router("stats")
     places = asyncio.Semaphore(MOST_STREAMS)
@@ -42,11 +43,11 @@ def router(daemon: Daemon) -> APIRouter:
         async with places:
             yield
 
-    @router.get("/sessions/{name}/stats")
+    @router.get("/sessions/{name}/stats", response_model=dict[str, Any])
     @view
-    async def get_stats(name: str) -> dict[str, Any]:
+    async def get_stats(name: str) -> Response:
         """The record of a session: frames, drops, latency, what each stage costs, what WebRTC does."""
-        return daemon.channel(name).record()
+        return Response(await records.text(daemon.channel(name)), media_type="application/json")
 
     def here(name: str) -> None:
         """Looked for before the answer begins, so that a session that is not there is a 404."""
@@ -62,7 +63,7 @@ def router(daemon: Daemon) -> APIRouter:
         def chosen() -> Collection[Channel]:
             return [daemon.channels[name]] if name in daemon.channels else []
 
-        async for event in stream(chosen, interval):
+        async for event in stream(chosen, records, interval):
             yield event
             if event.event == "gone":
                 return
@@ -71,13 +72,13 @@ def router(daemon: Daemon) -> APIRouter:
     @view
     async def all_events(interval: Interval = 1.0) -> AsyncIterator[ServerSentEvent]:
         """The same of all sessions in one stream; each event names its session."""
-        async for event in stream(daemon.channels.values, interval):
+        async for event in stream(daemon.channels.values, records, interval):
             yield event
 
     return router
 
 
-async def stream(chosen: Chosen, interval_s: float) -> AsyncIterator[ServerSentEvent]:
+async def stream(chosen: Chosen, records: Records, interval_s: float) -> AsyncIterator[ServerSentEvent]:
     """Events of the channels that are there at the time."""
     clock = asyncio.get_running_loop().time
     seen: dict[str, Any] = {}
@@ -92,7 +93,8 @@ async def stream(chosen: Chosen, interval_s: float) -> AsyncIterator[ServerSentE
         seen = now
         if clock() >= next_s:
             for channel in list(chosen()):
-                yield ServerSentEvent(event="stats", data={"session": channel.name, "stats": channel.record()})
+                stats = await records.text(channel)
+                yield ServerSentEvent(event="stats", raw_data=f'{{"session": "{channel.name}", "stats": {stats}}}')
             next_s = max(next_s + interval_s, clock())
         await asyncio.sleep(min(_LOOK_S, max(0.0, next_s - clock())))
 
