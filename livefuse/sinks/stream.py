@@ -170,16 +170,26 @@ def live_settings(info: StreamInfo, output: OutputConfig, options: Mapping[str, 
     codec = options.get("vcodec") or output.codec
     said = options.get("b") or output.bitrate
     bitrate = bits_per_second(said) if said else default_bitrate(info)
-    private = {"maxrate": str(bitrate), "bufsize": str(bitrate)}
-    if encoder_name(codec) in ("libx264", "libx265"):
-        preset = "superfast" if info.width * info.height <= 1280 * 720 else "ultrafast"
-        private |= {"preset": options.get("preset") or preset, "tune": options.get("tune") or "zerolatency"}
-        private["forced-idr"] = "1"  # who joins later starts at a forced key frame
+    private = _private_options(encoder_name(codec), info, bitrate, options)
     gop = int(options.get("g") or max(1, round(_GOP_S * info.fps)))
     threads = int(options.get("threads", 0))
     return EncoderSettings(
         codec, TIME_BASE, private, bits_per_second=bitrate, gop=gop, low_latency=True, threads=threads
     )
+
+
+def _private_options(encoder: str, info: StreamInfo, bitrate: int, options: Mapping[str, str]) -> dict[str, str]:
+    """What makes this encoder hold nothing back, and start anew where it is asked to."""
+    limit = {"maxrate": str(bitrate), "bufsize": str(bitrate)}
+    if encoder in ("libx264", "libx265"):
+        preset = "superfast" if info.width * info.height <= 1280 * 720 else "ultrafast"
+        speed = {"preset": options.get("preset") or preset, "tune": options.get("tune") or "zerolatency"}
+        return limit | speed | {"forced-idr": "1"}  # a key frame at which decoders may begin
+    if encoder == "libsvtav1":  # it takes no maximum
+        return {"preset": options.get("preset") or "11", "svtav1-params": "pred-struct=1:rc=2:lookahead=0"}
+    if encoder in ("libvpx", "libvpx-vp9"):
+        return limit | {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
+    return limit
 
 
 def default_bitrate(info: StreamInfo) -> int:

@@ -7,13 +7,16 @@ The sender may come late, go, and come again; the source outlives all that, so w
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit, urlunsplit
 
-from livefuse.errors import LivefuseError, SourceError
+import av
+
+from livefuse.errors import BadValue, LivefuseError, SourceError
 from livefuse.frame import HostFrame
 from livefuse.mailbox import Closed, Latest
 from livefuse.source.declared import declared_info
@@ -25,6 +28,7 @@ from livefuse.source.url import DECLARED_OPTIONS, Location
 log = logging.getLogger("livefuse")
 
 _USUAL_PORTS = {"rtmp": 1935, "rtsp": 554}
+_RTMP_SAFE_FROM = (62, 12)  # libavformat of FFmpeg 8.1; 8.0's RTMP server ends with SIGSEGV on its first call
 _AGAIN_S = 0.25
 _FFMPEG_WAITS_S = "5"  # for the relay, which comes at once
 
@@ -138,6 +142,9 @@ class ListeningSource:
 def _door(location: Location) -> Door | None:
     if location.scheme not in _USUAL_PORTS:
         return None
+    if location.scheme == "rtmp" and av.library_versions["libavformat"] < _RTMP_SAFE_FROM:
+        hint = f'{sys.executable} -m pip install "av>=17.1"'
+        raise BadValue(f"{location.shown}: the FFmpeg inside PyAV {av.__version__} crashes on its callers", hint=hint)
     parts = urlsplit(location.target)
     port = _USUAL_PORTS[location.scheme] if parts.port is None else parts.port  # 0: any free one
     return Door(parts.hostname or "", port, location.shown)

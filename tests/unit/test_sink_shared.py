@@ -26,6 +26,7 @@ from tests.unit.sink_clips import info_of, moving, steady
 from tests.unit.test_sink_stream import free_port
 
 INFO = info_of()
+LESS_WORK = {"hevc": {"preset": "ultrafast"}, "av1": {"preset": "13"}}
 
 
 def join(encoders: Encoders, options: dict[str, str] | None = None, info: StreamInfo = INFO) -> Seat:
@@ -82,6 +83,21 @@ def test_other_settings_are_another_encoder(options: dict[str, str]) -> None:
     sit(encoders)
     sit(encoders, options)
     assert len(encoders) == 2
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp8", "vp9"])
+def test_nothing_is_held_back_and_a_key_frame_comes_when_asked_for(codec: str) -> None:
+    if codec == "av1" and "libsvtav1" not in av.codecs_available:
+        pytest.skip("this FFmpeg has no AV1 encoder")
+    encoders = Encoders()
+    early, late = (join(encoders, {"vcodec": codec, **LESS_WORK.get(codec, {})}) for _ in range(2))
+    early.sit_down()
+    for i, frame in enumerate(frames(8)):
+        if i == 4:
+            late.sit_down()
+        early.push(frame)
+        assert [p.is_key for p in all_of(early)] == [i in (0, 4)]
+    assert [p.is_key for p in all_of(late)] == [True, False, False, False]
 
 
 def test_another_size_is_another_encoder() -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
+import av
 import pytest
 
 from livefuse.config import Config, LiveConfig
@@ -160,6 +161,13 @@ def test_closing_wakes_the_reader_and_frees_the_port() -> None:
         reader.join(5)
         assert not reader.is_alive()
         assert reader.frames == []
+
+
+def test_an_ffmpeg_that_crashes_on_callers_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(av.library_versions, "libavformat", (62, 3, 100))
+    with pytest.raises(BadValue, match="crashes"):
+        open_source(LISTENERS["rtmp"])
+    open_source(LISTENERS["rtsp"]).close()
 
 
 def test_a_closed_door_lets_nobody_in() -> None:
