@@ -86,6 +86,7 @@ def _spreads(one: Measured) -> list[list[str]]:
     named = {
         "glass to glass": found.glass,
         "to the compositor": found.to_compositor,
+        "to expectedDisplayTime": found.to_expected,
         "to the last packet": found.to_arrival,
         "age of the picture": found.age,
         "between frames": found.gap,

@@ -20,7 +20,7 @@ from livefuse.bench.webrtc.clocks import page_clock
 from livefuse.bench.webrtc.figures import figures, first_showings
 from livefuse.bench.webrtc.measure import Options, bench_environment, watch
 from livefuse.bench.webrtc.process import use_of
-from livefuse.bench.webrtc.rows import Shown, csv_text, shown_frames
+from livefuse.bench.webrtc.rows import Noted, Shown, csv_text, shown_frames
 from livefuse.bench.webrtc.servers import Server, server
 from livefuse.bench.webrtc.trend import Slope, slope
 
@@ -29,17 +29,17 @@ _BLOCK_S = 10.0
 
 def soak(viewer: Viewer, running: Server, seconds: float) -> tuple[list[Shown], list[tuple[float, int, float]]]:
     """All shown frames, and (seconds, resident bytes, processor seconds) of the daemon every ten seconds."""
-    noted: list[dict[str, Any]] = []
+    noted = Noted()
     uses = []
     pings = viewer.ping()
     began_s = time.monotonic()
     viewer.start()
     while (at_s := time.monotonic() - began_s) < seconds:
         viewer.wait(min(_BLOCK_S, seconds - at_s))
-        noted += viewer.drain()
+        noted.add(viewer.drain())
         use = use_of(running.process.pid)
         uses.append((time.monotonic() - began_s, use.rss_bytes, use.cpu_s))
-    noted += viewer.stop()
+    noted.add(viewer.stop())
     return shown_frames(noted, page_clock(pings + viewer.ping())), uses
 
 

@@ -23,7 +23,7 @@ from livefuse.bench.webrtc.clocks import PageClock, Ping, page_clock
 from livefuse.bench.webrtc.figures import Spread, ages_ms, counts, figures, first_showings, freezes, gaps_ms
 from livefuse.bench.webrtc.measure import Measured, Options, Recording, Result
 from livefuse.bench.webrtc.process import use_of
-from livefuse.bench.webrtc.rows import COLUMNS, Shown, csv_text, shown_frames, unwrapped_ns
+from livefuse.bench.webrtc.rows import COLUMNS, Noted, Shown, csv_text, refreshes_after, shown_frames, unwrapped_ns
 from livefuse.bench.webrtc.servers import Kind, furnish, server
 from livefuse.bench.webrtc.shipped import stage_metrics
 from livefuse.bench.webrtc.trend import slope, student_t_975
@@ -70,29 +70,43 @@ def test_clocks_that_drifted_apart_say_by_how_much() -> None:
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
-def noted(**said: Any) -> dict[str, Any]:
+def noted(**said: Any) -> Noted:
     usual = {"id": 7, "us": 1_000, "presented": 20.0, "displayed": 25.0, "received": 12.0, "decode": 0.002}
-    return usual | {"rtp": 90, "count": 1} | said
+    refreshes = said.pop("refreshes", [])
+    return Noted([usual | {"rtp": 90, "count": 1} | said], refreshes)
 
 
 def test_what_the_page_noted_is_put_on_our_clock() -> None:
-    (one,) = shown_frames([noted()], PageClock(0, 0))
-    assert one == Shown(7, 1 * MS, 12 * MS, 2 * MS, 20 * MS, 25 * MS, 1, 90)
-    assert one.glass_ns == 24 * MS
+    (one,) = shown_frames(noted(refreshes=[6.0, 16.0, 26.0, 36.0]), PageClock(100 * MS, 0))
+    assert one == Shown(7, 1 * MS, 112 * MS, 2 * MS, 120 * MS, 126 * MS, 1, 90, 125 * MS)
+    assert one.glass_ns == 125 * MS
 
 
-def test_nothing_is_seen_before_it_was_handed_to_the_compositor() -> None:
-    (one,) = shown_frames([noted(displayed=17.0)], PageClock(0, 0))
+def test_a_frame_is_shown_at_the_first_refresh_after_its_hand_over() -> None:
+    refreshes = [0.0, 10.0, 20.0, 50.0, 60.0]  # the page was busy from 20 to 50
+    assert refreshes_after([10.0, 10.5, 19.9, 20.0], refreshes) == [10, 20, 20, 20]
+    assert refreshes_after([21.0, 33.0, 40.0], refreshes) == [30, 40, 40]
+    assert refreshes_after([-12.0, 75.0], refreshes) == [-10, 80]
+
+
+def test_a_rounded_instant_of_a_refresh_is_that_refresh() -> None:
+    assert refreshes_after([10.05], [0.0, 10.0, 20.0]) == [10.05]
+
+
+def test_without_refreshes_the_hand_over_is_what_is_known() -> None:
+    (one,) = shown_frames(noted(), PageClock(0, 0))
     assert one.shown_ns == one.presented_ns == 20 * MS
 
 
 def test_what_the_browser_does_not_say_stays_unsaid() -> None:
-    (one,) = shown_frames([noted(id=None, us=None, received=None, decode=None, rtp=None)], PageClock(5, 0))
+    (one,) = shown_frames(noted(id=None, us=None, received=None, decode=None, rtp=None), PageClock(5, 0))
     assert (one.id, one.captured_ns, one.received_ns, one.decode_ns, one.glass_ns) == (None,) * 5
 
 
 def test_rows_come_in_the_order_of_presentation() -> None:
-    assert [one.count for one in shown_frames([noted(count=3), noted(count=2)], PageClock(0, 0))] == [2, 3]
+    both = noted(count=3)
+    both.add(noted(count=2))
+    assert [one.count for one in shown_frames(both, PageClock(0, 0))] == [2, 3]
 
 
 @pytest.mark.parametrize("instant_us", [5, (1 << 32) - 5, 3 << 32, (7 << 32) + 12345])
@@ -103,7 +117,7 @@ def test_time_is_unwrapped_next_to_the_instant_of_showing(instant_us: int, late_
 
 def test_csv_has_a_line_per_frame_and_nothing_for_the_unknown() -> None:
     text = csv_text([Shown(None, None, None, 3, 4, 5, 6)])
-    assert text.splitlines() == [",".join(COLUMNS), ",,,3,4,5,6,"]
+    assert text.splitlines() == [",".join(COLUMNS), ",,,3,4,5,6,,"]
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------

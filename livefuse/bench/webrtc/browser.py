@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livefuse.bench.webrtc.clocks import Ping
+from livefuse.bench.webrtc.rows import Noted
 from livefuse.errors import ConfigError, PeerError
 
 if TYPE_CHECKING:
@@ -73,25 +74,25 @@ class Viewer:
         """Begin to note frames; what was noted before is forgotten."""
         self._page.evaluate("window.livefuseBench.start()")
 
-    def drain(self) -> list[dict[str, Any]]:
-        """The rows noted since the last time, while noting goes on. Raises: PeerError as `stop`."""
+    def drain(self) -> Noted:
+        """What was noted since the last time, while noting goes on. Raises: PeerError as `stop`."""
         return self._noted("drain")
 
-    def stop(self) -> list[dict[str, Any]]:
-        """The rows noted since `start`. Raises: PeerError if frames could not be read at all."""
+    def stop(self) -> Noted:
+        """What was noted since `start`. Raises: PeerError if frames could not be read at all."""
         return self._noted("stop")
 
     def evaluate(self, script: str, given: object = None) -> Any:
         """Run a script in the page; what it answers."""
         return self._page.evaluate(script, given)
 
-    def _noted(self, how: str) -> list[dict[str, Any]]:
+    def _noted(self, how: str) -> Noted:
         noted = self._page.evaluate(f"window.livefuseBench.{how}()")
         if noted["errors"] and not noted["rows"]:
             raise PeerError(
                 f"the page could not read its frames: {noted['errors'][0]}", hint="Chromium 94 or newer is needed"
             )
-        return list(noted["rows"])
+        return Noted(noted["rows"], noted["refreshes"])
 
     def stats(self) -> dict[str, Any]:
         """getStats of the received video: `video`, `pair`, `codec`, each None where there is none."""

@@ -71,13 +71,14 @@ class Freezes:
 class Figures:
     """Everything that rows tell by themselves, in milliseconds.
 
-    `glass` counts from the instant at which a frame was due to the one at which it was shown, `to_compositor` to its
-    hand-over, `to_arrival` to its last packet. `age` is how old the picture on the screen was at any moment, so that lost
+    `glass` counts from the instant at which a frame was due to the refresh of the screen that shows it, `to_compositor` to
+    its hand-over, `to_expected` to the browser's own `expectedDisplayTime`, `to_arrival` to its last packet. `age` is how old the picture on the screen was at any moment, so that lost
     frames and freezes count for as long as they lasted. `jitter_ms` is the standard deviation of the gaps between frames.
     """
 
     glass: Spread
     to_compositor: Spread
+    to_expected: Spread
     to_arrival: Spread
     arrival_to_compositor: Spread
     decode: Spread
@@ -100,6 +101,7 @@ def figures(rows: Sequence[Shown]) -> Figures:
     return Figures(
         glass=Spread.of(_ms([(row.captured_ns, row.shown_ns) for row in first])),
         to_compositor=Spread.of(_ms([(row.captured_ns, row.presented_ns) for row in first])),
+        to_expected=Spread.of(_ms([(row.captured_ns, row.expected_ns) for row in first])),
         to_arrival=Spread.of(_ms([(row.captured_ns, row.received_ns) for row in first])),
         arrival_to_compositor=Spread.of(_ms([(row.received_ns, row.presented_ns) for row in first])),
         decode=Spread.of([row.decode_ns / 1e6 for row in rows if row.decode_ns is not None]),

@@ -198,7 +198,7 @@ def bench_environment(browser: str) -> dict[str, Any]:
         "browser": browser,
         "cores": os.cpu_count(),
         "load_average": load,
-        "screen": "none (headless): a frame counts as shown when the compositor expected to show it",
+        "screen": "none (headless): a frame counts as shown at the first refresh after the compositor had it",
     }
 
 

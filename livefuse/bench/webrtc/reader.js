@@ -83,7 +83,7 @@
     }
   };
 
-  const bench = { rows: [], errors: [], connections: [], running: false, last: Promise.resolve() };
+  const bench = { rows: [], refreshes: [], errors: [], connections: [], running: false, last: Promise.resolve() };
 
   const Native = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Native {
@@ -106,8 +106,15 @@
 
   bench.start = () => {
     const video = document.querySelector("video");
-    bench.rows.length = 0;
+    bench.rows.length = bench.refreshes.length = 0;
     bench.running = true;
+    // when the screen is refreshed, or would be
+    const refresh = (at) => {
+      if (!bench.running) return;
+      bench.refreshes.push(at);
+      requestAnimationFrame(refresh);
+    };
+    requestAnimationFrame(refresh);
     const next = (now, meta) => {
       if (!bench.running) return;
       video.requestVideoFrameCallback(next);
@@ -120,7 +127,7 @@
   };
   bench.drain = async () => {
     await bench.last;
-    return { rows: bench.rows.splice(0), errors: bench.errors.splice(0) };
+    return { rows: bench.rows.splice(0), refreshes: bench.refreshes.splice(0), errors: bench.errors.splice(0) };
   };
   bench.stop = () => {
     bench.running = false;

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field, fields
 from typing import Any
+
+import numpy as np
 
 from livefuse.bench.webrtc.clocks import PageClock
 from livefuse.source.synthetic.blocks import TIME_BITS
 
 _WRAP_US = 1 << TIME_BITS
+_LEAST_REFRESHES = 3
+_ROUNDING = 0.01  # of a period: browsers round instants to 0.1 ms
+
+
+@dataclass(slots=True)
+class Noted:
+    """What `reader.js` noted, on the page's clock: shown frames, and the instants (ms) of the screen's refreshes."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    refreshes_ms: list[float] = field(default_factory=list)
+
+    def add(self, later: Noted) -> None:
+        self.rows += later.rows
+        self.refreshes_ms += later.refreshes_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +33,10 @@ class Shown:
     """One shown frame. `id` and `captured_ns` (when it was due) are None where its blocks could not be read.
 
     `received_ns` is when its last packet arrived, `decode_ns` how long it was decoded, where the browser says so.
-    `presented_ns` is when it was handed to the compositor (`presentationTime`), `shown_ns` when the browser expected it on
-    a screen (`expectedDisplayTime`: one refresh after the one that draws it), never before the hand-over. `count` numbers
-    the frames handed to the compositor; a page's script does not get to see every one.
+    `presented_ns` is when it was handed to the compositor (`presentationTime`), `shown_ns` the first refresh of the screen
+    after that, `expected_ns` when the browser expected it on a screen (`expectedDisplayTime`; Chromium's is known to be
+    rough for streams that it does not smooth, crbug.com/1050755). `count` numbers the frames handed to the compositor; a
+    page's script does not get to see every one.
     Source: HTMLVideoElement.requestVideoFrameCallback(), WICG draft, VideoFrameCallbackMetadata.
     """
 
@@ -31,6 +48,7 @@ class Shown:
     shown_ns: int
     count: int
     rtp: int | None = None
+    expected_ns: int | None = None
 
     @property
     def glass_ns(self) -> int | None:
@@ -38,28 +56,43 @@ class Shown:
         return None if self.captured_ns is None else self.shown_ns - self.captured_ns
 
 
-COLUMNS = tuple(field.name for field in fields(Shown))
+COLUMNS = tuple(column.name for column in fields(Shown))
 
 
-def shown_frames(noted: Iterable[Mapping[str, Any]], clock: PageClock) -> list[Shown]:
-    """What `reader.js` noted, in the order of presentation."""
-    return sorted((_shown(row, clock) for row in noted), key=lambda row: row.count)
+def shown_frames(noted: Noted, clock: PageClock) -> list[Shown]:
+    """In the order of presentation."""
+    presented_ms = [row["presented"] for row in noted.rows]
+    shown_ms = refreshes_after(presented_ms, noted.refreshes_ms)
+    rows = [_shown(row, shown, clock) for row, shown in zip(noted.rows, shown_ms, strict=True)]
+    return sorted(rows, key=lambda row: row.count)
 
 
-def _shown(row: Mapping[str, Any], clock: PageClock) -> Shown:
-    presented_ns = clock.monotonic_ns(row["presented"])
-    # without a screen, the expected time can lie before the hand-over; no frame is seen before that
-    shown_ns = max(presented_ns, clock.monotonic_ns(row["displayed"]))
-    received, decode = row["received"], row["decode"]
+def refreshes_after(instants_ms: Sequence[float], refreshes_ms: Sequence[float]) -> list[float]:
+    """The first refresh of the screen at or after each instant; the instant itself where too few refreshes are known.
+
+    A busy page misses refreshes that the compositor, which has a thread of its own, does not: those are filled in.
+    """
+    if len(refreshes_ms) < _LEAST_REFRESHES:
+        return list(instants_ms)
+    ticks, at = np.asarray(refreshes_ms, np.float64), np.asarray(instants_ms, np.float64)
+    period = float(np.median(np.diff(ticks)))
+    before = ticks[np.maximum(np.searchsorted(ticks, at, side="right") - 1, 0)]
+    after = before + np.ceil((at - before) / period - _ROUNDING) * period
+    return [float(value) for value in np.maximum(after, at)]
+
+
+def _shown(row: Mapping[str, Any], shown_ms: float, clock: PageClock) -> Shown:
+    presented_ns, received, decode = clock.monotonic_ns(row["presented"]), row["received"], row["decode"]
     return Shown(
         id=row["id"],
         captured_ns=None if row["us"] is None else unwrapped_ns(row["us"], presented_ns),
         received_ns=None if received is None else clock.monotonic_ns(received),
         decode_ns=None if decode is None else round(decode * 1e9),
         presented_ns=presented_ns,
-        shown_ns=shown_ns,
+        shown_ns=clock.monotonic_ns(shown_ms),
         count=row["count"],
         rtp=row["rtp"],
+        expected_ns=clock.monotonic_ns(row["displayed"]),
     )
 
 
