@@ -146,7 +146,7 @@ class Broadcast:
 
     def record(self) -> dict[str, Any]:
         """What the stats show."""
-        viewers = [viewer.record() for viewer in self._viewers.values()]
+        viewers = [viewer.record() for viewer in list(self._viewers.values())]
         counts = {"dropped": self.dropped + sum(viewer["dropped"] for viewer in viewers)}
         latency = {"video_latency_ms": self.video_latency_ns / 1e6}
         return {"viewers": viewers} | self._feed.record() | counts | latency

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ipaddress
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
@@ -76,6 +77,8 @@ async def answered(
     (a second picture, sound without a track) is answered as inactive. Raises: BadOffer, PeerError.
     """
     ours, wanted = set(connection.getTransceivers()), set(receive)
+    for transceiver in ours:  # all share one transport, which aiortc would stop if the offer begins with another kind
+        transceiver._bundled = True
     try:
         await connection.setRemoteDescription(offer)
         for transceiver in connection.getTransceivers():
@@ -100,7 +103,7 @@ class Peer:
         self.id = secrets.token_urlsafe(18)
         self.answer = answer
         self.connection = connection
-        self._since_s = asyncio.get_running_loop().time()
+        self._since_s = time.monotonic()
         self._changed = asyncio.Event()
         self._guard: asyncio.Task[None] | None = None
         connection.on("connectionstatechange", self._changed.set)
@@ -111,7 +114,7 @@ class Peer:
 
     @property
     def seconds(self) -> float:
-        return asyncio.get_running_loop().time() - self._since_s
+        return time.monotonic() - self._since_s
 
     def guard(self, idle_s: float, gone: Callable[[Peer], Awaitable[object]]) -> None:
         """Have `gone` awaited once when the peer hung up, failed, or was not heard of for `idle_s`."""

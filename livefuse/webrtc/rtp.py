@@ -29,6 +29,7 @@ PLAYOUT_AT_ONCE = bytes(3)
 
 _ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 _MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
+_FIXED = struct.Struct("!BBHLL")
 _WAITING = 4
 _HISTORY = 1024  # packets: about half a second at 10 Mb/s
 _MOST_BUFFERED_BYTES = 1 << 19
@@ -171,20 +172,21 @@ class RtpStream:
             inner._RTCRtpSender__rtp_exited.set()
 
     def _send(self, cut: Cut) -> None:
-        inner = self._inner
+        inner, out = self._inner, self._route()
         timestamp = (self._origin + cut.timestamp) & 0xFFFFFFFF
         extensions = self._extensions.packed()
-        last = len(cut.payloads) - 1
-        out = self._route()
+        sequence, kind, ssrc, history = self._sequence, self._payload_type, inner._ssrc, self._history
+        last, sent_bytes = len(cut.payloads) - 1, 0
         for at, payload in enumerate(cut.payloads):
             marker = 0x80 if at == last else 0
-            self._history[self._sequence % _HISTORY] = (self._sequence, timestamp, marker, payload)
-            header = _header(marker | self._payload_type, self._sequence, timestamp, inner._ssrc, extensions)
-            out(header + payload)
-            self._sequence = (self._sequence + 1) & 0xFFFF
-            inner._RTCRtpSender__octet_count += len(payload)
+            history[sequence % _HISTORY] = (sequence, timestamp, marker, payload)
+            out(_header(marker | kind, sequence, timestamp, ssrc, extensions) + payload)
+            sequence = (sequence + 1) & 0xFFFF
+            sent_bytes += len(payload)
+        self._sequence = sequence
         self.sent_packets += last + 1
         self.sent_pictures += 1
+        inner._RTCRtpSender__octet_count += sent_bytes
         inner._RTCRtpSender__packet_count += last + 1
         inner._RTCRtpSender__ntp_timestamp = clock.current_ntp_time()
         inner._RTCRtpSender__rtp_timestamp = timestamp
@@ -232,4 +234,4 @@ class RtpStream:
 def _header(marker_and_type: int, sequence: int, timestamp: int, ssrc: int, extensions: bytes) -> bytes:
     """Source: RFC 3550, section 5.1."""
     first = 0x90 if extensions else 0x80
-    return struct.pack("!BBHLL", first, marker_and_type, sequence, timestamp, ssrc) + extensions
+    return _FIXED.pack(first, marker_and_type, sequence, timestamp, ssrc) + extensions
