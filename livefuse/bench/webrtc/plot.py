@@ -41,7 +41,7 @@ def draw_plot(result: Result, path: Path) -> None:
         x = canvas.text(words, x + 16, 61, 14, _QUIET) + 28
     _over_time(canvas, result)
     y = _TOP + _PLOT_PX + 60
-    longest = max(one.waterfall.glass_ms for one in result.measured)
+    longest = max(sum(max(0.0, part.ms) for part in one.waterfall.parts) for one in result.measured)
     for one in result.measured:
         _bar(canvas, one, y, longest)
         y += _BAR_PX + _LEGEND_PX
