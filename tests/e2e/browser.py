@@ -95,7 +95,10 @@ class Daemon:
         answer = json.loads(line)
         self.url, self.token = answer["url"].rstrip("/").partition("#")[0].rstrip("/"), answer["token"]
         self.port = int(self.url.rpartition(":")[2])
-        until(self._ready, "the daemon is ready", START_S)
+        try:
+            until(self._ready, "the daemon is ready", START_S)
+        except pytest.fail.Exception as error:
+            pytest.fail(f"{error.msg}\n{httpx.get(f'{self.url}/readyz', timeout=5).text}\n{self.log()}")
         return self
 
     def kill(self) -> None:

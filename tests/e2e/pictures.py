@@ -41,10 +41,13 @@ def swapper(photo: str) -> FrameSwapper:
 
 
 class Offline:
-    """Any frame of SOURCE as it was before and after."""
+    """Any frame of a synthetic source as it was before and after.
 
-    def __init__(self, photo: str = "synthetic:7") -> None:
-        self._source = SyntheticSource(SOURCE)
+    How steady a live face is depends on which frames a busy machine left out: pictures are alike, not the same.
+    """
+
+    def __init__(self, photo: str = "synthetic:7", source: str = SOURCE) -> None:
+        self._source = SyntheticSource(source)
         self._swapper = swapper(photo)
 
     def frame(self, number: int) -> tuple[U8, U8, Region]:

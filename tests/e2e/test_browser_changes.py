@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.browser import Daemon, Pages, gaps_ms, note_instants, until, until_more_frames, until_state
 from tests.e2e.pictures import CONFIG, SMALL, Offline, apart, numbered_picture
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 FREEZE_MS = 500
 
@@ -29,7 +29,7 @@ def test_the_identity_is_swapped_while_playing_without_a_freeze(daemon: Callable
     number, picture = numbered_picture(page)
     _, before, face = Offline("synthetic:7").frame(number)
     _, after, _ = Offline("synthetic:11").frame(number)
-    assert apart(picture[face], after[face]) < 0.6 * apart(picture[face], before[face]), "the other face is worn"
+    assert apart(picture[face], after[face]) < 0.75 * apart(picture[face], before[face]), "the other face is worn"
     assert page.evaluate("livefuse.whep.lostCount") == 0
 
 

@@ -9,14 +9,15 @@ import pytest
 
 from tests.e2e.browser import Daemon, Pages, frames_of, gaps_ms, note_instants, until, until_state
 from tests.e2e.lossy import LossyRelay
-from tests.e2e.pictures import CONFIG, Offline, apart, numbered_picture
+from tests.e2e.pictures import CONFIG, SOURCE, Offline, apart, numbered_picture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-FPS = 30
+FPS = 15
+SLOW = SOURCE.replace("@30", f"@{FPS}")
 PLAYED_S = 10
 
 
@@ -41,7 +42,7 @@ def through(relay: LossyRelay, page: Page) -> None:
 
 
 def test_playing_goes_on_over_a_lossy_network(daemon: Callable[[str], Daemon], pages: Pages, relay: LossyRelay) -> None:
-    served = daemon(CONFIG)
+    served = daemon(CONFIG.replace(SOURCE, SLOW))
     page = pages.context().new_page()
     through(relay, page)
     page.goto(f"{served.url}/live")
@@ -51,7 +52,7 @@ def test_playing_goes_on_over_a_lossy_network(daemon: Callable[[str], Daemon], p
     page.wait_for_timeout(PLAYED_S * 1000)
     shown, gaps = frames_of(page) - before, gaps_ms(page)
     assert relay.lost > 20, f"the relay lost {relay.lost} of {relay.passed}"
-    assert shown > 0.4 * FPS * PLAYED_S, f"{shown} pictures in {PLAYED_S} s"
+    assert shown > 0.5 * FPS * PLAYED_S, f"{shown} pictures in {PLAYED_S} s"
     assert max(gaps) < 2000, f"stood still for {max(gaps):.0f} ms"
     assert page.evaluate("livefuse.whep.lostCount") == 0, "one connection all the time"
 
@@ -61,8 +62,8 @@ def test_playing_goes_on_over_a_lossy_network(daemon: Callable[[str], Daemon], p
     page.wait_for_timeout(3000)
     assert frames_of(page) - before > 0.6 * FPS * 3, "and the picture recovers"
     number, picture = numbered_picture(page)
-    real, swapped, face = Offline().frame(number)
-    assert apart(picture[face], swapped[face]) < 0.6 * apart(picture[face], real[face])
+    real, swapped, face = Offline(source=SLOW).frame(number)
+    assert apart(picture[face], swapped[face]) < 0.75 * apart(picture[face], real[face])
 
 
 def test_a_way_that_breaks_is_found_and_replaced(
@@ -70,7 +71,7 @@ def test_a_way_that_breaks_is_found_and_replaced(
 ) -> None:
     """Not the daemon ends but the network: a cable, a change of Wi-Fi."""
     relay.loss = relay.delay_s = 0.0
-    served = daemon(CONFIG)
+    served = daemon(CONFIG.replace(SOURCE, SLOW))
     page = pages.context().new_page()
     through(relay, page)
     page.goto(f"{served.url}/live")

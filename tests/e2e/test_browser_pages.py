@@ -14,7 +14,7 @@ from tests.e2e.pictures import SMALL
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 EVIL = '<img src=x onerror="document.title=1">'
 UNNAMED = """() => [...document.querySelectorAll('button, a, input, select, video, [role=img]')]

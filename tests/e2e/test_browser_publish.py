@@ -18,7 +18,7 @@ from tests.e2e.pictures import CONFIG, SOURCE, apart, swapper
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 FRAMES = 30
 WIDTH, HEIGHT = 640, 480

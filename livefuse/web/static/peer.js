@@ -115,6 +115,6 @@ export async function exchange(url, connection, servers) {
 }
 
 // Ends a resource even while the page goes away (a beacon could only POST).
-export function leave(resource) {
-  if (resource) fetch(resource, { method: "DELETE", keepalive: true, headers: bearer() }).catch(() => {});
+export async function leave(resource) {
+  if (resource) await fetch(resource, { method: "DELETE", keepalive: true, headers: bearer() }).catch(() => {});
 }

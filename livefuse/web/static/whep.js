@@ -27,6 +27,7 @@ export class Whep extends EventTarget {
   #backOffMs;
   #run = null; // the AbortController of the present run
   #resource = null;
+  #shown = null; // the connection whose pictures `stream` has
   #wake = () => {};
 
   start() {
@@ -39,7 +40,8 @@ export class Whep extends EventTarget {
     this.#run?.abort();
     this.#run = null;
     this.#wake();
-    this.#drop();
+    const shown = this.#shown;
+    this.#drop().then(() => shown?.close());
     this.#say("idle");
   }
 
@@ -96,7 +98,10 @@ export class Whep extends EventTarget {
     signal.throwIfAborted();
     this.#resource = resource;
     this.stream = stream;
+    const before = this.#shown;
+    this.#shown = connection;
     this.dispatchEvent(new Event("stream"));
+    before?.close();
   }
 
   // Ends by throwing the reason for which this connection is of no more use.
@@ -122,11 +127,12 @@ export class Whep extends EventTarget {
     }
   }
 
-  #drop() {
-    leave(this.#resource);
-    this.#resource = null;
-    this.connection?.close();
-    this.connection = null;
+  // Gives the connection up. The one that is shown stays open: its last picture stands until there is another.
+  async #drop() {
+    const [resource, connection] = [this.#resource, this.connection];
+    [this.#resource, this.connection] = [null, null];
+    await leave(resource); // closed first, the daemon would not know what DELETE means
+    if (connection !== this.#shown) connection?.close();
   }
 
   #say(state, reason = "", hint = "") {

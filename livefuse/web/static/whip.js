@@ -55,8 +55,9 @@ export class Whip extends EventTarget {
     }
     connection.addEventListener("connectionstatechange", () => this.#changed(connection));
     this.#timer = setTimeout(() => this.#noWay(connection), CONNECT_MS);
-    this.#resource = await exchange(this.url, connection, servers);
-    if (this.connection !== connection) return leave(this.#resource); // stopped meanwhile
+    const resource = await exchange(this.url, connection, servers);
+    if (this.connection !== connection) return leave(resource); // stopped meanwhile
+    this.#resource = resource;
     await shape(connection, stream.getVideoTracks()[0]);
   }
 
@@ -85,10 +86,9 @@ export class Whip extends EventTarget {
 
   #drop() {
     clearTimeout(this.#timer);
-    leave(this.#resource);
-    this.#resource = null;
-    this.connection?.close();
-    this.connection = null;
+    const [resource, connection] = [this.#resource, this.connection];
+    [this.#resource, this.connection] = [null, null];
+    leave(resource).then(() => connection?.close()); // closed first, the daemon would not know what DELETE means
   }
 
   #say(state, reason = "", hint = "") {
