@@ -13,6 +13,7 @@ import pytest
 
 from livefuse.config import make_config
 from livefuse.errors import SourceNotFound
+from livefuse.web.api import events
 from livefuse.web.api.events import stream
 from livefuse.web.records import Records
 from tests.unit.api_calls import Api, fake_api
@@ -212,3 +213,71 @@ def test_a_record_is_made_once_for_all_who_ask(api: Api) -> None:
     assert json.loads(told[-1]) == told[0]
     assert len(threads) == 1
     assert threads[0] is not threading.main_thread(), "the loop's thread has media to carry"
+
+
+class Stream:
+    """One request for events, as a server would make it: its answer comes in parts, until the client or the daemon goes."""
+
+    def __init__(self, api: Api) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self._asked = False
+        host = [(b"host", b"127.0.0.1:7853")]
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
+            "path": "/api/events", "raw_path": b"/api/events", "query_string": b"", "root_path": "", "headers": host,
+            "client": ("127.0.0.1", 9), "server": ("127.0.0.1", 7853),
+        }  # fmt: skip
+        self.task = asyncio.ensure_future(api.app(scope, self._receive, self._send))
+
+    async def _receive(self) -> dict[str, Any]:
+        if self._asked:
+            await asyncio.Event().wait()
+        self._asked = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def _send(self, message: Any) -> None:
+        self.sent.append(message)
+
+    @property
+    def status(self) -> int:
+        return int(self.sent[0]["status"])
+
+    async def until(self, parts: int) -> None:
+        async with asyncio.timeout(20):
+            while len(self.sent) < parts:
+                await asyncio.sleep(0.01)
+
+
+def test_streams_are_counted_and_end_with_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MOST_STREAMS", 1)
+
+    async def run(api: Api) -> None:
+        first = Stream(api)
+        await first.until(3)
+        assert first.status == 200
+        assert (b"content-type", b"text/event-stream; charset=utf-8") in first.sent[0]["headers"]
+        second = Stream(api)
+        await second.until(2)
+        assert second.status == 503
+        assert b"LF0900" in second.sent[1]["body"]
+        api.app.state.closing.set()
+        await asyncio.wait_for(asyncio.gather(first.task, second.task), 20)
+        assert first.sent[-1]["more_body"] is False
+
+    with fake_api(tmp_path) as api:
+        asyncio.run(run(api))
+
+
+def test_a_client_that_goes_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MOST_STREAMS", 1)
+
+    async def run(api: Api) -> None:
+        for _ in range(3):
+            stream = Stream(api)
+            await stream.until(2)
+            assert stream.status == 200
+            stream.task.cancel()
+            await asyncio.gather(stream.task, return_exceptions=True)
+
+    with fake_api(tmp_path) as api:
+        asyncio.run(run(api))

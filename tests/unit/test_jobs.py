@@ -152,6 +152,9 @@ def test_a_process_that_is_stopped_leaves_nothing(home: Path) -> None:
     thread = threading.Thread(target=go)
     thread.start()
     until(lambda: bool(reports) or not thread.is_alive())
+    process = run._process
+    assert process is not None
+    assert os.getpriority(os.PRIO_PROCESS, process.pid) == 19, "live frames come first"
     run.stop()
     thread.join(30)
     assert [type(error) for error in ended] == [Interrupted]
@@ -186,6 +189,7 @@ def test_a_queued_job_is_cancelled_without_ever_running(jobs: Jobs, held: Held, 
     jobs.add_file(request(clip))
     second = jobs.add_file(request(clip, "b.mp4"))
     assert jobs.cancel(second.id).state == "cancelled"
+    until(lambda: len(held.runs) == 1)
     held.runs[0].over.set()
     until(lambda: jobs.counts()["done"] == 1)
     assert len(held.runs) == 1
