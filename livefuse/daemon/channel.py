@@ -125,10 +125,10 @@ class Channel:
             await asyncio.to_thread(self.session.remove_sink, name)
             self.config = self.session.config
 
-    def summary(self) -> dict[str, Any]:
-        """What a list of sessions shows."""
+    def summary(self, figures: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What a list of sessions shows; `figures` as for `record`."""
         config, session = self._now(), self.session if self._runs() else None
-        record = session.record() if session else {}
+        record = (session.record() if figures is None else figures) if session else {}
         latency = record.get("latency_ms", {})
         return {
             "name": self.name,

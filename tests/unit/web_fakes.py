@@ -121,7 +121,7 @@ class FakeChannel:
         if self.sinks.pop(name, None) is None:
             raise NotHere(f"there is no sink `{name}`", hint="GET the session")
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self, figures: Any = None) -> dict[str, Any]:
         return {"name": self.name, "state": self.state, "error": None, "viewers": self.broadcast.viewers}
 
     def record(self, figures: Any = None) -> dict[str, Any]:

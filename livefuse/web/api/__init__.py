@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 def routers(daemon: Daemon) -> list[APIRouter]:
     """Everything below /api, and /metrics."""
     records = Records()
-    parts = (sessions, sinks, identities, models, engines, sources, presets, jobs, config)
+    parts = (sinks, identities, models, engines, sources, presets, jobs, config)
     return [
         *(part.router(daemon) for part in parts),
         system.router(),
-        *(part.router(daemon, records) for part in (events, metrics)),
+        *(part.router(daemon, records) for part in (sessions, events, metrics)),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -11,6 +12,7 @@ from livefuse.config import Config, make_config
 from livefuse.daemon.shown import shown, unmasked
 from livefuse.daemon_config import SESSION_NAME, laid_over
 from livefuse.web.api.told import Asked, Change, Told, api_router, said
+from livefuse.web.records import Records
 from livefuse.web.roles import Role, view
 
 if TYPE_CHECKING:
@@ -58,15 +60,19 @@ class NewSession(Asked):
     start: bool = Field(True, description="have it begin at once")
 
 
-def router(daemon: Daemon) -> APIRouter:
+def router(daemon: Daemon, records: Records) -> APIRouter:
     """`/api/sessions` and what is right below it."""
     router = api_router("sessions")
+
+    async def told(channel: Channel, *, whole: bool) -> Session:
+        return _told(channel, await records.record(channel), whole=whole)
 
     @router.get("/sessions")
     @view
     async def list_sessions() -> SessionList:
         """All sessions with their states."""
-        return SessionList(sessions=[SessionSummary(**channel.summary()) for channel in daemon.channels.values()])
+        all_records = [(channel, await records.record(channel)) for channel in list(daemon.channels.values())]
+        return SessionList(sessions=[SessionSummary(**channel.summary(figures)) for channel, figures in all_records])
 
     @router.post("/sessions", status_code=201)
     async def create_session(body: NewSession, response: Response) -> Session:
@@ -75,13 +81,13 @@ def router(daemon: Daemon) -> APIRouter:
         config = make_config(laid_over(preset, said(body.config)), origin="request")
         channel = await daemon.create(body.name, config, start=body.start)
         response.headers["Location"] = f"/api/sessions/{body.name}"
-        return _told(channel, whole=True)
+        return await told(channel, whole=True)
 
     @router.get("/sessions/{name}")
     @view
     async def get_session(name: str, request: Request) -> Session:
         """One session: what it does, its addresses, and for whoever has the token its configuration."""
-        return _told(daemon.channel(name), whole=request.state.role >= Role.CONTROL)
+        return await told(daemon.channel(name), whole=request.state.role >= Role.CONTROL)
 
     @router.patch("/sessions/{name}")
     async def change_session(name: str, body: Config) -> Change:
@@ -103,27 +109,27 @@ def router(daemon: Daemon) -> APIRouter:
         """Have a session run; nothing happens if it does."""
         channel = daemon.channel(name)
         await channel.start()
-        return _told(channel, whole=True)
+        return await told(channel, whole=True)
 
     @router.post("/sessions/{name}/stop")
     async def stop_session(name: str) -> Session:
         """End a session's pictures; its outputs are completed, and its viewers see a slate."""
         channel = daemon.channel(name)
         await channel.stop()
-        return _told(channel, whole=True)
+        return await told(channel, whole=True)
 
     @router.post("/sessions/{name}/restart")
     async def restart_session(name: str) -> Session:
         """Begin anew, and wait until it runs; its viewers stay."""
         channel = daemon.channel(name)
         await channel.restart()
-        return _told(channel, whole=True)
+        return await told(channel, whole=True)
 
     return router
 
 
-def _told(channel: Channel, *, whole: bool) -> Session:
+def _told(channel: Channel, figures: Mapping[str, Any], *, whole: bool) -> Session:
     base = f"/{channel.name}"
     urls = SessionUrls(player=base, publish=f"{base}/publish", whep=f"{base}/whep", whip=f"{base}/whip")
     config = shown(channel.config) if whole else None
-    return Session(**channel.summary() | {"urls": urls, "config": config})
+    return Session(**channel.summary(figures) | {"urls": urls, "config": config})
