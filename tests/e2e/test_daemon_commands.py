@@ -21,6 +21,8 @@ from cryptography.x509.oid import NameOID
 from tests.e2e.browser import Daemon, until
 from tests.e2e.conftest import Run
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
 Serve = Callable[[str], Daemon]
 
 DRAWN = '[identity]\nphoto = "synthetic:7"\nconsent = "synthetic"\n'
