@@ -40,12 +40,12 @@ SPREAD = {"p50": 11.0, "p95": 22.0, "p99": 33.0, "max": 44.0}
 class Channel(FakeChannel):
     """Says what the real one says."""
 
-    def summary(self) -> dict[str, Any]:
-        figures = {"source": "synthetic:", "identity": "", "swapper": "mesh", "privacy": "closed", "fps": 29.97}
+    def summary(self, figures: Any = None) -> dict[str, Any]:
+        shown = {"source": "synthetic:", "identity": "", "swapper": "mesh", "privacy": "closed", "fps": 29.97}
         sinks = dict(self.sinks)
-        return super().summary() | figures | {"latency_ms": SPREAD, "publisher": False, "sinks": sinks}
+        return super().summary() | shown | {"latency_ms": SPREAD, "publisher": False, "sinks": sinks}
 
-    def record(self) -> dict[str, Any]:
+    def record(self, figures: Any = None) -> dict[str, Any]:
         frames = {"out": 900, "unswapped": 3, "dropped": {"deadline": 2, "capture": 0}}
         stages = {"detect": SPREAD, "swap": SPREAD}
         spreads = {"stages_ms": stages, "pipeline_ms": SPREAD, "latency_ms": SPREAD}
@@ -149,7 +149,7 @@ class TestSeeing:
         assert [view.renderables[0].row_count for view in drawn] == [4, 4]
 
     def test_stats_of_one_that_never_ran(self, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Channel, "record", lambda self: {"state": "stopped"})
+        monkeypatch.setattr(Channel, "record", lambda self, figures=None: {"state": "stopped"})
         assert "live is stopped: no frame yet" in run("stats", "live").stdout
 
 
