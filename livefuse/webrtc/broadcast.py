@@ -20,10 +20,11 @@ from livefuse.errors import TooManyPeers
 from livefuse.frame import HostFrame
 from livefuse.sinks.base import StreamInfo
 from livefuse.webrtc.encoder import Codec
+from livefuse.webrtc.extensions import PLAYOUT_AT_ONCE
 from livefuse.webrtc.feed import Feed
 from livefuse.webrtc.idle import Slates
 from livefuse.webrtc.peer import Peer, answered, check_offer, new_connection
-from livefuse.webrtc.rtp import PLAYOUT_AT_ONCE, Cut, RtpStream
+from livefuse.webrtc.rtp import Cut, RtpStream
 from livefuse.webrtc.viewer import Viewer, chosen_codec, opus, prefer
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class Broadcast:
             transceiver.sender,
             want_key=lambda: self._want_key(codec),
             heard_rate=lambda: self._aim(codec),
+            target=lambda: self._feed.target(codec),
             playout_delay=PLAYOUT_AT_ONCE if self._config.playout_delay else None,
         )
         sound = None
@@ -163,10 +165,10 @@ class Broadcast:
         self._slates.hurry()
 
     def _aim(self, codec: Codec) -> None:
-        """The least of what the viewers of this codec say they can take; nothing, until one of them has said."""
+        """The least of what the ways to this codec's viewers take; nothing, until one of them was judged."""
         streams = [viewer.stream for viewer in self._viewers.values() if viewer.codec == codec]
-        said = [stream.rate for stream in streams if stream.rate is not None]
-        self._feed.aim(codec, min(said) if said else None)
+        caps = [stream.estimate.cap for stream in streams if stream.estimate.cap is not None]
+        self._feed.aim(codec, min(caps) if caps else None)
 
     def _begin(self, sink: WebRtcSink, info: StreamInfo) -> None:
         with self._turn:  # after this no slate leaves

@@ -70,8 +70,10 @@ class Feed:
         """What the viewers of a codec can take; None: back to the beginning. Any thread."""
         self._lines[codec].rate = bits_per_second
 
-    def key_due(self, codecs: Collection[Codec]) -> bool:
-        return any(self._lines[codec].key_wanted for codec in codecs)
+    def target(self, codec: Codec) -> float:
+        """What is aimed at now, bits per second. Any thread."""
+        encoder = self._lines[codec].encoder
+        return float(encoder.target) if encoder is not None else 0.0
 
     def encode(self, frame: HostFrame, codecs: Collection[Codec]) -> dict[Codec, Cut]:
         """One picture per codec. Encoders of codecs that nobody uses any more are given up."""

@@ -10,32 +10,26 @@ import asyncio
 import logging
 import random
 import struct
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from aiortc import RTCRtpSender, clock
-from aiortc.codecs import HEADER_EXTENSIONS
-from aiortc.rtcrtpparameters import RTCRtpCodecParameters, RTCRtpHeaderExtensionParameters, RTCRtpParameters
-from aiortc.rtp import pack_header_extensions
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.rtp import AnyRtcpPacket, RtcpReceiverInfo, RtcpRrPacket, RtcpSrPacket
 from aiortc.stats import RTCRemoteInboundRtpStreamStats
+
+from livefuse.webrtc.estimate import Estimate
+from livefuse.webrtc.extensions import PLAYOUT_AT_ONCE, Extensions
 
 log = logging.getLogger("livefuse")
 
-PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
-PLAYOUT_AT_ONCE = bytes(3)
-"""Least and most delay 0, 12 bits each, in units of 10 ms: the receiver shows pictures as they come."""
-
-_ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
-_MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 _FIXED = struct.Struct("!BBHLL")
 _WAITING = 4
 _HISTORY = 1024  # packets: about half a second at 10 Mb/s
 _MOST_BUFFERED_BYTES = 1 << 19
-
-if all(extension.uri != PLAYOUT_DELAY for extension in HEADER_EXTENSIONS["video"]):
-    HEADER_EXTENSIONS["video"].append(RTCRtpHeaderExtensionParameters(id=5, uri=PLAYOUT_DELAY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +39,6 @@ class Cut:
     payloads: list[bytes]
     timestamp: int
     key: bool
-
-
-class Extensions:
-    """The header extensions that were negotiated, and no others. Stands in for aiortc's map."""
-
-    def __init__(self, playout_delay: bytes | None) -> None:
-        self._playout_delay = playout_delay
-        self._ids: dict[str, int] = {}
-        self._mid = b""
-
-    def configure(self, parameters: RTCRtpParameters) -> None:
-        self._ids = {extension.uri: extension.id for extension in parameters.headerExtensions}
-        self._mid = parameters.muxId.encode()
-
-    def packed(self) -> bytes:
-        """The extension block of packets that leave now."""
-        sent_at = (clock.current_ntp_time() >> 14) & 0xFFFFFF
-        values = {_MID: self._mid, _ABS_SEND_TIME: sent_at.to_bytes(3, "big"), PLAYOUT_DELAY: self._playout_delay}
-        held = [(self._ids[uri], value) for uri, value in values.items() if value and uri in self._ids]
-        if not held:
-            return b""
-        profile, value = pack_header_extensions(held)
-        return struct.pack("!HH", profile, len(value) >> 2) + value
 
 
 class _RateListener:
@@ -100,11 +71,13 @@ class RtpStream:
         *,
         want_key: Callable[[], None],
         heard_rate: Callable[[], None],
+        target: Callable[[], float],
         playout_delay: bytes | None = PLAYOUT_AT_ONCE,
     ) -> None:
-        self.rate: int | None = None
+        self.estimate = Estimate()
         self.dropped = self.sent_packets = self.sent_pictures = 0
-        self._want_key, self._heard_rate = want_key, heard_rate
+        self._want_key, self._heard_rate, self._target = want_key, heard_rate, target
+        self._lately: deque[tuple[float, int]] = deque(maxlen=240)  # pictures: a second of them, at any rate
         self._inner: Any = sender
         self._extensions = Extensions(playout_delay)
         self._queue: deque[Cut] = deque()
@@ -143,12 +116,36 @@ class RtpStream:
     def _take_over(self) -> None:
         inner = self._inner
         inner._run_rtp, inner._retransmit, inner._send_keyframe = self._run, self._retransmit, self._want_key
+        self._handle_rtcp, inner._handle_rtcp_packet = inner._handle_rtcp_packet, self._reported
         inner._RTCRtpSender__encoder = _RateListener(self._heard)
         inner._RTCRtpSender__rtp_header_extensions_map = self._extensions
 
     def _heard(self, bits_per_second: int) -> None:
-        self.rate = bits_per_second
+        self.estimate.hear(bits_per_second, self._sent_lately(), self._target())
         self._heard_rate()
+
+    async def _reported(self, packet: AnyRtcpPacket) -> None:
+        if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
+            for report in packet.reports:
+                if report.ssrc == self._inner._ssrc:
+                    rtt_s = self._round_trip_s(report)
+                    self.estimate.report(report.fraction_lost / 256, rtt_s, self._sent_lately(), self._target())
+                    self._heard_rate()
+        await self._handle_rtcp(packet)
+
+    def _round_trip_s(self, report: RtcpReceiverInfo) -> float | None:
+        """Source: RFC 3550, section 6.4.1."""
+        inner = self._inner
+        if not report.dlsr or report.lsr != inner._RTCRtpSender__lsr:
+            return None
+        return max(0.0, time.time() - inner._RTCRtpSender__lsr_time - report.dlsr / 65536)
+
+    def _sent_lately(self) -> float:
+        """Bits per second over the last second."""
+        since_s = time.monotonic() - 1
+        while self._lately and self._lately[0][0] < since_s:
+            self._lately.popleft()
+        return 8.0 * sum(size for _, size in self._lately)
 
     async def _run(self, codec: RTCRtpCodecParameters) -> None:
         inner = self._inner
@@ -184,6 +181,7 @@ class RtpStream:
             sequence = (sequence + 1) & 0xFFFF
             sent_bytes += len(payload)
         self._sequence = sequence
+        self._lately.append((time.monotonic(), sent_bytes))
         self.sent_packets += last + 1
         self.sent_pictures += 1
         inner._RTCRtpSender__octet_count += sent_bytes

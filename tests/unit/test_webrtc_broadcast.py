@@ -214,10 +214,14 @@ def test_a_viewers_estimate_moves_the_rate_without_another_encoder() -> None:
         async with watching(broadcast) as viewer:
             await show_until(sink, lambda: len(viewer.sizes) >= 1)
             opened = broadcast.record()["encoders_opened"]
-            await viewer.estimate(500_000)
-            await show_until(sink, lambda: broadcast.record()["target_bitrate"] == 500_000)
-            await viewer.estimate(1_000)  # nonsense is bounded
-            await show_until(sink, lambda: broadcast.record()["target_bitrate"] == 300_000)
+            await viewer.estimate(1_500_000)
+            await show_until(sink, lambda: broadcast.record()["target_bitrate"] == 1_500_000)
+            await viewer.estimate(10**9)  # nonsense is bounded
+            await show_until(sink, lambda: broadcast.record()["target_bitrate"] == 4_000_000)
+            (watched,) = broadcast._viewers.values()
+            watched.stream._sent_lately = lambda: 4e6  # type: ignore[method-assign]
+            await viewer.estimate(700_000)
+            await show_until(sink, lambda: broadcast.record()["target_bitrate"] == 700_000)
             assert broadcast.record()["encoders_opened"] == opened
 
     run(scene, bitrate="1M", min_bitrate="300k")

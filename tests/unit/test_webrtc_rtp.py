@@ -16,9 +16,11 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters, RTCRtpHeaderExtension
 from aiortc.rtp import RtpPacket, unpack_header_extensions
 
 from livefuse.daemon_config import WebRtcConfig
+from livefuse.webrtc.estimate import Estimate
+from livefuse.webrtc.extensions import PLAYOUT_DELAY, Extensions
 from livefuse.webrtc.packing import PAYLOAD_BYTES, h264_payloads, vp8_payloads
 from livefuse.webrtc.peer import new_connection
-from livefuse.webrtc.rtp import PLAYOUT_DELAY, Cut, Extensions, RtpStream
+from livefuse.webrtc.rtp import Cut, RtpStream
 
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 SENT_AT = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
@@ -103,9 +105,9 @@ def test_aiortc_has_what_is_replaced() -> None:
         connection: Any = new_connection(WebRtcConfig(), "127.0.0.1")
         sender: Any = connection.addTransceiver("video", direction="sendonly").sender
         names = "encoder rtp_header_extensions_map rtp_started rtp_exited rtx_payload_type rtx_sequence_number stats"
-        for name in f"{names} octet_count packet_count ntp_timestamp rtp_timestamp".split():
+        for name in f"{names} octet_count packet_count ntp_timestamp rtp_timestamp lsr lsr_time".split():
             assert hasattr(sender, f"_RTCRtpSender__{name}"), name
-        for name in ("_run_rtp", "_retransmit", "_send_keyframe", "_ssrc", "_rtx_ssrc"):
+        for name in ("_run_rtp", "_retransmit", "_send_keyframe", "_handle_rtcp_packet", "_ssrc", "_rtx_ssrc"):
             assert hasattr(sender, name), name
         dtls = sender.transport
         for name in ("_tx_srtp", "_RTCDtlsTransport__rx_packets", "_RTCDtlsTransport__tx_bytes"):
@@ -129,7 +131,7 @@ class Wire:
         self.sender: Any = self.connection.addTransceiver("video", direction="sendonly").sender
         self.packets: list[RtpPacket] = []
         self.keys = 0
-        self.stream = RtpStream(self.sender, want_key=self._key, heard_rate=lambda: None)
+        self.stream = RtpStream(self.sender, want_key=self._key, heard_rate=lambda: None, target=lambda: 1e6)
         self.stream._route = lambda: lambda packet: self.packets.append(RtpPacket.parse(packet))  # type: ignore[method-assign]
 
     def _key(self) -> None:
@@ -209,3 +211,41 @@ def test_a_lost_packet_is_sent_again_with_its_own_number() -> None:
         assert len(wire.packets) == sent
 
     on_wire(scene)
+
+
+def test_a_low_estimate_counts_only_where_the_way_was_in_use() -> None:
+    held = Estimate()
+    held.hear(14_000, sent=12_000, target=2e6)  # a slate: the receiver has seen nothing more
+    held.hear(9_000, sent=12_000, target=2e6)
+    held.hear(9_500, sent=2e6, target=2e6)  # stays low, though more is arriving
+    assert not held.cap
+    held.hear(1_500_000, sent=2e6, target=2e6)
+    held.hear(1_200_000, sent=2e6, target=2e6)  # lowered under load: the way is full
+    assert held.cap == 1_200_000
+    held.hear(1_250_000, sent=1.2e6, target=1.2e6)
+    assert held.cap == 1_250_000
+    held.hear(3_000_000, sent=1.2e6, target=1.25e6)
+    assert held.cap == 3_000_000
+
+
+def test_an_estimate_without_an_encoder_is_only_noted() -> None:
+    held = Estimate()
+    held.hear(9_000, sent=0, target=0)
+    assert (held.said, held.cap) == (9_000, None)
+
+
+def test_loss_and_long_round_trips_lower_the_rate_when_they_stay() -> None:
+    lossy = Estimate()
+    lossy.report(0.05, 0.05, sent=1e6, target=1e6)
+    lossy.report(0.3, 0.05, sent=1e6, target=1e6)  # once may be chance
+    assert not lossy.cap
+    lossy.report(0.2, 0.05, sent=1e6, target=1e6)
+    assert lossy.cap == 900_000
+    slow = Estimate()
+    for rtt_s in (0.05, 0.4, None, 0.4, 0.5):
+        slow.report(0.0, rtt_s, sent=1e6, target=1e6)
+    assert slow.cap == 850_000
+    far = Estimate()  # long, but not longer than ever
+    for _ in range(5):
+        far.report(0.0, 0.3, sent=1e6, target=1e6)
+    assert not far.cap
