@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -22,8 +23,12 @@ from livefuse.source.webrtc import PublishedSource
 from livefuse.webrtc.audio import AudioOut
 from livefuse.webrtc.peer import Peer, answered, check_offer, media_of, new_connection
 from livefuse.webrtc.publisher import Publisher
+from livefuse.webrtc.rates import Rates, rates
+from livefuse.webrtc.start_rate import with_start_rate
 
 log = logging.getLogger("livefuse")
+
+_USUAL = (1280, 720, Fraction(30))
 
 
 class Inlet:
@@ -61,9 +66,11 @@ class Inlet:
         _check_sends(description)
         connection = new_connection(self._config, self._host)
         _prefer(connection, self._config.codec)
-        publisher = Publisher(connection, self._picture, self._sound)
+        publish_at = self._rates()
+        publisher = Publisher(connection, publish_at, self._picture, self._sound)
         receive = {"video", "audio"} if self._config.audio else {"video"}
-        peer = publisher.peer = Peer(connection, await answered(connection, description, receive=receive))
+        answer = await answered(connection, description, receive=receive)
+        peer = publisher.peer = Peer(connection, with_start_rate(answer, publish_at))
         if self._closed:
             await peer.close()
             raise PeerError(f"{self.name} is closing", hint="publish again once it is back")
@@ -104,6 +111,12 @@ class Inlet:
         publisher = self._publisher
         record: dict[str, Any] = {"state": "none"} if publisher is None else publisher.record()
         return record | {"published": self.published, "dropped": sum(source.dropped for source in self._sources)}
+
+    def _rates(self) -> Rates:
+        """For pictures of the size that is asked for."""
+        config, sizes = self._config, [source.info for source in self._sources if not source.closed]
+        width, height, fps = (sizes[-1].width, sizes[-1].height, sizes[-1].fps) if sizes else _USUAL
+        return rates(config.bitrate, config.min_bitrate, config.max_bitrate, width, height, fps)
 
     async def _gone(self, peer: Peer) -> None:
         if self._publisher is not None and self._publisher.peer is peer:

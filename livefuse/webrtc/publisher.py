@@ -15,7 +15,9 @@ from aiortc.mediastreams import MediaStreamTrack
 from livefuse.source.decode import LEAST_PX
 from livefuse.webrtc.jitter import VIDEO_CLOCK_HZ
 from livefuse.webrtc.peer import Peer
+from livefuse.webrtc.rates import Rates
 from livefuse.webrtc.receiving import PictureDecoder, SoundDecoder, fast_receiver, fast_sound
+from livefuse.webrtc.start_rate import expect
 
 _WINDOW_NS = 2_000_000_000
 
@@ -30,10 +32,10 @@ class Publisher:
     packet arrived.
     """
 
-    def __init__(self, connection: RTCPeerConnection, picture: PictureTap, sound: SoundTap) -> None:
+    def __init__(self, connection: RTCPeerConnection, expected: Rates, picture: PictureTap, sound: SoundTap) -> None:
         self.peer: Peer | None = None
         self._connection = connection
-        self._picture, self._sound = picture, sound
+        self._expected, self._picture, self._sound = expected, picture, sound
         self._receiver: Any = None
         self.pictures: PictureDecoder | None = None
         self.sounds: SoundDecoder | None = None
@@ -51,6 +53,7 @@ class Publisher:
         receiver = self._receiver_of(track)
         if track.kind == "video" and self.pictures is None:
             self._receiver = receiver
+            expect(receiver, self._expected)
             self.pictures = fast_receiver(receiver, self._take)
         elif track.kind == "audio" and self.sounds is None:
             self.sounds = fast_sound(receiver, lambda frame, arrived_ns: self._sound(self, frame, arrived_ns))

@@ -29,6 +29,7 @@ from tests.unit.webrtc_publishers import (
     GREY,
     RED,
     Picture,
+    Tone,
     close_all,
     connection,
     inlet_of,
@@ -486,5 +487,37 @@ def test_a_receiver_made_fast_gives_its_frames_to_its_track() -> None:
         assert sorted(set(stamps)) == stamps
         assert decoder.frames >= 3
         await close_all()
+
+    run(scenario())
+
+
+def test_a_publisher_is_told_a_rate_to_begin_with_and_not_held_down() -> None:
+    async def scenario() -> None:
+        async with inlet_of(bitrate="2M", max_bitrate="5M") as inlet:
+            inlet.open_source(parse("webrtc:"))
+            _, peer = await publish(inlet, Picture(128, 96))
+            lines = peer.answer.splitlines()
+            said = [line for line in lines if "x-google-start-bitrate=2000;x-google-min-bitrate=300" in line]
+            formats = [line for line in lines if "VP8/90000" in line or "H264/90000" in line]
+            assert len(said) == len(formats) == 3
+            for line in formats:
+                number = line.split(":")[1].split()[0]
+                assert sum(each.startswith(f"a=fmtp:{number} ") for each in lines) == 1
+            assert any("profile-level-id=42e01f;x-google" in line for line in said)
+            estimator: Any = peer.connection.getReceivers()[0]
+            assert estimator._RTCRtpReceiver__remote_bitrate_estimator.rate_control.current_bitrate >= 5_000_000
+
+    run(scenario())
+
+
+def test_sound_may_come_first_in_the_offer() -> None:
+    """aiortc would stop the one transport that all share."""
+
+    async def scenario() -> None:
+        async with inlet_of(codec="vp8") as inlet:
+            source = inlet.open_source(parse("webrtc:?video_size=128x96"))
+            await publish(inlet, Tone(), Picture(128, 96))
+            assert (await read(source)).width == 128
+            await until(lambda: inlet.record()["audio"])
 
     run(scenario())
