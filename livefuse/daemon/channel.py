@@ -41,7 +41,7 @@ class Channel:
     ) -> None:
         self.name, self.config = name, config
         self.session: Session | None = None
-        self.error: LivefuseError | None = None
+        self._error: LivefuseError | None = None
         self._clock = clock or MonotonicClock()
         self.broadcast = Broadcast(name, webrtc, self._clock, host=host)
         self.inlet = Inlet(name, webrtc, self._clock, host=host)
@@ -59,11 +59,16 @@ class Channel:
             return self._resting
         return "running" if self._runs() else "starting"
 
+    @property
+    def error(self) -> LivefuseError | None:
+        """What keeps the session from running, or ended it."""
+        return None if self._runs() else self._error
+
     async def start(self) -> None:
         """Have a session run; what goes wrong later is told by `state` and `error`."""
         if self._task is None or self._task.done():
             self._stopping.clear()
-            self.error = None
+            self._error = None
             self._task = asyncio.create_task(self._keep_running(), name=f"channel {self.name}")
 
     async def stop(self) -> None:
@@ -86,8 +91,8 @@ class Channel:
             async with asyncio.timeout(_SETTLE_S):
                 while self.state == "starting" and self.error is None:
                     await asyncio.sleep(0.02)
-        if self.error is not None:
-            raise self.error
+        if (error := self.error) is not None:
+            raise error
 
     async def close(self) -> None:
         """For good: viewers and publisher are told."""
@@ -219,18 +224,18 @@ class Channel:
             while not running.done() and session.state != "running":
                 await asyncio.wait([running], timeout=0.02)
             if session.state == "running":
-                self.error = None
+                self._error = None
             await running
         except LivefuseError as error:
-            self.error = error
+            self._error = error
         except Exception as error:
             log.exception("%s failed", self.name)
-            self.error = SessionError(f"{type(error).__name__}: {error}", hint="this is a fault of livefuse")
+            self._error = SessionError(f"{type(error).__name__}: {error}", hint="this is a fault of livefuse")
         else:
-            self.error = None
+            self._error = None
         if session.state == "closed" and session.frames_out:
             self.config = session.config  # what was changed while it ran holds for the next
-        return self.error
+        return self._error
 
     def _session(self) -> Session:
         config = self.config.model_copy(update={"sinks": _besides(self.config.sinks)})
