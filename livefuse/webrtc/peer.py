@@ -155,8 +155,11 @@ class Peer:
     async def _watch(self, idle_s: float, gone: Callable[[Peer], Awaitable[object]]) -> None:
         heard, since_s = 0, self.seconds
         while self.state not in ("failed", "closed") and self.seconds - since_s < idle_s:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), min(1.0, idle_s / 4))
+            with contextlib.suppress(
+                TimeoutError
+            ):  # not wait_for: Python 3.11's loses a cancellation that meets the event
+                async with asyncio.timeout(min(1.0, idle_s / 4)):
+                    await self._changed.wait()
             self._changed.clear()
             if self._heard() != heard:
                 heard, since_s = self._heard(), self.seconds

@@ -19,6 +19,7 @@ log = logging.getLogger("livefuse")
 _QUIET = HZ // 2  # samples missing, after which nothing is sent
 _LATE_NS = 200_000_000  # a machine that slept does not catch up
 _MOST_MARGIN_NS = 300_000_000
+_LEAST_MARGIN_NS = -200_000_000  # a file's sound may leave before its picture
 _MARGIN_FADES_NS = 20_000  # per packet: what a hiccup cost is won back within minutes, not heard every few seconds
 _SILENCE: I16 = np.zeros((PACKET_SAMPLES, CHANNELS), np.int16)
 _SLACK = samples_in(SLACK_NS)
@@ -27,7 +28,7 @@ _SLACK = samples_in(SLACK_NS)
 class SoundPlayer(threading.Thread):
     """Waits for nothing while nobody listens (`wanted`) or the line is quiet.
 
-    The delay is the picture's, or as much more as sound comes late by (`margin`).
+    The delay is the picture's less `lead_ns`, or as much more as sound comes late by (`margin`).
     """
 
     def __init__(
@@ -37,13 +38,15 @@ class SoundPlayer(threading.Thread):
         latency_ns: Callable[[], int],
         hand_out: Callable[[Packet[Any]], None],
         wanted: threading.Event,
+        *,
+        lead_ns: int = 0,
     ) -> None:
         super().__init__(name="livefuse-sound", daemon=True)
         self._line, self._clock, self._latency_ns = line, clock, latency_ns
-        self._hand_out, self._wanted = hand_out, wanted
+        self._hand_out, self._wanted, self._lead_ns = hand_out, wanted, lead_ns
         self._halted = threading.Event()
         self._cursor: int | None = None
-        self._margin_ns = self._delay_ns = 0
+        self._margin_ns, self._delay_ns = _LEAST_MARGIN_NS, 0
         self._packets = self._silences = self._skips = 0
 
     def close(self) -> None:
@@ -73,7 +76,7 @@ class SoundPlayer(threading.Thread):
 
     def _play(self, encoder: OpusEncoder, origin_ns: int) -> None:
         """Until nobody listens or nothing sounds. RTP time goes on with the clock, also over pauses."""
-        self._cursor, self._margin_ns = None, 0
+        self._cursor, self._margin_ns = None, _LEAST_MARGIN_NS
         tick_ns = self._clock.now_ns()
         while self._wanted.is_set() and self._clock.wait_until(tick_ns, self._halted):
             samples = self._due(tick_ns)
@@ -87,7 +90,7 @@ class SoundPlayer(threading.Thread):
 
     def _due(self, tick_ns: int) -> I16 | None:
         """What is to be heard at `tick_ns`; None once the line has been quiet for long."""
-        target_ns = max(self._latency_ns(), self._margin_ns)
+        target_ns = max(self._latency_ns() - self._lead_ns, self._margin_ns)
         due = samples_in(tick_ns - target_ns)
         if self._quiet(due):
             return None
@@ -105,7 +108,7 @@ class SoundPlayer(threading.Thread):
                 self._margin_ns = min(_MOST_MARGIN_NS, max(self._margin_ns, self._delay_ns + PACKET_NS))
             return _SILENCE
         self._cursor = cursor + PACKET_SAMPLES
-        self._margin_ns = max(0, self._margin_ns - _MARGIN_FADES_NS)
+        self._margin_ns = max(_LEAST_MARGIN_NS, self._margin_ns - _MARGIN_FADES_NS)
         return samples
 
     def _quiet(self, due: int) -> bool:

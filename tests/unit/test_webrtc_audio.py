@@ -117,10 +117,12 @@ def test_arrivals_go_by_the_packets_that_were_delayed_least() -> None:
 class Playing:
     """A player without its thread; sound of value n is written for packet n."""
 
-    def __init__(self) -> None:
-        self.latency_ns, self.tick_ns = 100 * MS, 0
+    def __init__(self, lead_ns: int = 0) -> None:
+        self.latency_ns = 100 * MS
         self.line = SoundLine()
-        self.player = SoundPlayer(self.line, ManualClock(), lambda: self.latency_ns, lambda _: None, threading.Event())
+        self.player = SoundPlayer(
+            self.line, ManualClock(), lambda: self.latency_ns, lambda _: None, threading.Event(), lead_ns=lead_ns
+        )
 
     def write(self, n: int, count: int = 1) -> None:
         for each in range(n, n + count):
@@ -137,6 +139,23 @@ def test_sound_is_heard_the_pictures_latency_later() -> None:
     playing.write(0, 8)
     assert [playing.tick(n) for n in range(5, 9)] == [[1], [2], [3], [4]]  # 100 ms are 5 packets
     assert playing.player.record() == {"packets": 0, "silences": 0, "skips": 0, "delay_ms": 100.0}
+
+
+def test_sound_leads_by_what_browsers_hold_it_back_if_it_is_there_in_time() -> None:
+    playing = Playing(lead_ns=60 * MS)
+    playing.latency_ns = 20 * MS
+    playing.write(0, 20)  # a file's: read ahead
+    assert [playing.tick(n) for n in range(3)] == [[3], [4], [5]]
+    live = Playing(lead_ns=60 * MS)
+    live.latency_ns = 20 * MS
+    heard = []
+    for n in range(1, 12):  # there when its 20 ms are over
+        live.write(n - 1)
+        heard.append(live.tick(n))
+    assert heard[:3] == [[0], [0], [0]]
+    values = [value[0] for value in heard if value is not None and value != [0]]
+    assert values == list(range(values[0], values[0] + len(values)))
+    assert live.player.record()["delay_ms"] == 20.0
 
 
 def test_small_changes_of_latency_are_ignored_and_great_ones_followed() -> None:
@@ -450,7 +469,7 @@ def test_a_flash_and_its_beep_arrive_together() -> None:
     async def scenario() -> None:
         clock = MonotonicClock()
         broadcast = Broadcast("live", WebRtcConfig(), clock)
-        out = broadcast.audio = AudioOut(lambda: broadcast.video_latency_ns, clock)
+        out = broadcast.audio = AudioOut(lambda: broadcast.video_latency_ns, clock, lead_ns=0)
         viewer, halted = Watching("video", "audio"), threading.Event()
         showing = asyncio.create_task(asyncio.to_thread(show, broadcast, out, clock, halted))
         try:
@@ -513,7 +532,7 @@ def test_a_publishers_flash_and_beep_reach_the_viewer_together() -> None:
         clock = MonotonicClock()
         async with inlet_of(codec="h264") as inlet:
             broadcast = Broadcast("live", WebRtcConfig(), clock)
-            out = broadcast.audio = AudioOut(lambda: broadcast.video_latency_ns, clock)
+            out = broadcast.audio = AudioOut(lambda: broadcast.video_latency_ns, clock, lead_ns=0)
             inlet.audio_feed(out)
             source = inlet.open_source(parse("webrtc:?video_size=128x96"))
             passing = asyncio.create_task(asyncio.to_thread(pass_on, source, broadcast, clock))
