@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.e2e.browser import GONE, Daemon, Pages, frames_of, shown_picture, until, until_more_frames, until_state
@@ -121,6 +123,10 @@ def test_a_clean_page_shows_the_picture_and_nothing_else(daemon: Serve, pages: P
         return [body.backgroundColor, scrolls, video.opacity, video.transform];
     }""")
     assert look == ["rgba(0, 0, 0, 0)", False, "1", "matrix(-1, 0, 0, 1, 0, 0)"]
+    page.set_viewport_size({"width": 700, "height": 240})
+    png = np.frombuffer(page.screenshot(omit_background=True), np.uint8)
+    alpha = np.asarray(cv2.imdecode(png, cv2.IMREAD_UNCHANGED))[..., 3]
+    assert (alpha[120, 5], alpha[120, 350]) == (0, 255), "OBS sees through what is beside the picture"
 
 
 def test_a_player_that_needs_the_token_asks_for_it(daemon: Serve, pages: Pages) -> None:

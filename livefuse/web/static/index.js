@@ -4,6 +4,8 @@ import { ask } from "./peer.js";
 import { carrying, keep } from "./token.js";
 
 const EVERY_MS = 2000;
+// Elsewhere watching needs the token, and an OBS source cannot ask for it: it is copied along, and never shown.
+const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
 const at = (id) => document.getElementById(id);
 const cards = new Map();
 
@@ -37,15 +39,16 @@ function newCard(name) {
     code.textContent = location.origin + target;
     const button = code.closest("div").querySelector("button");
     button.setAttribute("aria-label", `Copy: ${code.closest("div").querySelector("dt").textContent} of ${name}`);
-    button.addEventListener("click", () => copy(button, code));
+    const carried = () => location.origin + (kind === "clean" && !LOOPBACK ? carrying(target) : target);
+    button.addEventListener("click", () => copy(button, code, carried()));
   }
   at("sessions").append(card);
   return card;
 }
 
-async function copy(button, code) {
+async function copy(button, code, address) {
   try {
-    await navigator.clipboard.writeText(code.textContent);
+    await navigator.clipboard.writeText(address);
   } catch {
     getSelection().selectAllChildren(code); // no clipboard without HTTPS: select it for the user
     at("said").textContent = "Selected: press Ctrl+C to copy.";

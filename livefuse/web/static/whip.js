@@ -5,7 +5,7 @@ import { Refused, exchange, leave, namedServers } from "./peer.js";
 const CONNECT_MS = 6000;
 const SILENT_MS = 5000;
 const BITS_PER_PIXEL = 0.145; // of a frame: 4 Mb/s at 1280 × 720, 30 fps
-const BITRATES = [800_000, 12_000_000];
+const BITRATES = [1_500_000, 12_000_000];
 
 export function bitrate(width, height, fps) {
   const wanted = width * height * fps * BITS_PER_PIXEL;
