@@ -75,7 +75,7 @@ class WebRtcConfig(Section):
     """Pictures to and from browsers, OBS and other WebRTC peers."""
 
     codec: Literal["auto", "h264", "vp8"] = Field(
-        "auto", description="video codec; auto takes what the viewer prefers of both"
+        "auto", description="video codec; auto is H.264 where the viewer takes our profile, else VP8"
     )
     encoder: str = Field(
         "auto",

@@ -28,22 +28,23 @@ def say(serving: Serving, paths: Paths, *, asked_port: int, json_line: bool) -> 
     if json_line:
         typer.echo(json.dumps(_told(serving, paths)))
     else:
-        typer.echo("\n".join(lines(serving, paths)))
+        typer.echo("\n".join(lines(serving, paths, secret=sys.stdout.isatty())))
     sys.stdout.flush()
 
 
-def lines(serving: Serving, paths: Paths) -> list[str]:
-    """The block that people read."""
-    url, token = serving.listening.url, serving.daemon.token
-    said = [f"livefuse {__version__} serves at {url}", "", f"  page     {url}/#token={token}"]
+def lines(serving: Serving, paths: Paths, *, secret: bool) -> list[str]:
+    """The block that people read. The token itself is for a terminal only: what is not one is kept, as a journal is."""
+    url = serving.listening.url
+    token = f"#token={serving.daemon.token}" if secret else ""
+    said = [f"livefuse {__version__} serves at {url}", "", f"  page     {url}/{token}"]
     if serving.listening.host in _EVERYWHERE and outward_address():
-        said.append(f"  network  http://{outward_address()}:{serving.listening.port}/#token={token}")
+        said.append(f"  network  http://{outward_address()}:{serving.listening.port}/{token}")
     for name in serving.daemon.config.sessions:
         said += [
             "",
             f"  {name}",
             f"    watch    {url}/{name}        OBS browser source: {url}/{name}?clean=1",
-            f"    publish  {url}/{name}/publish#token={token}",
+            f"    publish  {url}/{name}/publish{token}",
             f"    WHEP     {url}/{name}/whep",
             f"    WHIP     {url}/{name}/whip   bearer token: the token",
         ]

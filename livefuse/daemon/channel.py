@@ -108,12 +108,14 @@ class Channel:
         Raises: UnknownKey, BadValue, and whatever the new settings lack.
         """
         async with self._changing:
+            await self._opened()
             config = make_config(laid_over(self._now().model_dump(), overrides), origin="request")
             return await self._change_to(config.model_copy(update={"sinks": _besides(config.sinks)}))
 
     async def add_sink(self, url: str) -> str:
         """The name of the new sink. Raises: BadValue, SinkError."""
         async with self._changing:
+            await self._opened()
             if not self._runs():
                 raise SessionError(f"{self.name} is {self.state}", hint="start it first, or set its `sinks`")
             assert self.session is not None
@@ -124,6 +126,7 @@ class Channel:
     async def remove_sink(self, name: str) -> None:
         """Raises: NotHere, SessionError."""
         async with self._changing:
+            await self._opened()
             if not self._runs():
                 raise SessionError(f"{self.name} is {self.state}", hint="start it first, or set its `sinks`")
             assert self.session is not None
@@ -171,8 +174,11 @@ class Channel:
     async def _change_to(self, config: Config) -> dict[str, Any]:
         before = self._now()
         if not self._runs():
+            again = self.state in ("starting", "failed")  # it may be just this that keeps it from running
+            if again:
+                await self._restart_with(config, before)
             self.config = config
-            return {"live": [], "restarted": False}
+            return {"live": [], "restarted": again}
         assert self.session is not None
         try:
             keys = await asyncio.to_thread(self.session.change, config)
@@ -186,8 +192,15 @@ class Channel:
         try:
             await self._begin_with(config)
         except LivefuseError:
-            await self._begin_with(before)
+            with contextlib.suppress(LivefuseError):  # it may not have run before either
+                await self._begin_with(before)
             raise
+
+    async def _opened(self) -> None:
+        """A session that is just being opened is waited for: a change would miss it."""
+        if self.state == "starting" and self.error is None:
+            with contextlib.suppress(LivefuseError):
+                await self.settled()
 
     async def _begin_with(self, config: Config | None) -> None:
         await self.stop()

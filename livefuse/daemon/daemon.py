@@ -40,6 +40,9 @@ class Daemon:
         self.jobs = Jobs(self.presets, self.paths.state / "jobs.json")
         self.channels: dict[str, Channel] = {}
         self._file, self._overrides = file, dict(overrides or {})
+        self._told = (
+            load_daemon_config(file, self._overrides) if file else config
+        )  # `config` has the port that was free
         self._watching: asyncio.Task[None] | None = None
         self._reloading = asyncio.Lock()
 
@@ -93,8 +96,9 @@ class Daemon:
         if self._file is None:
             raise ConfigError("this daemon was started without a configuration file", hint="livefuse serve FILE.toml")
         async with self._reloading:
-            before, now = self.config, load_daemon_config(self._file, self._overrides)
-            self.config = now.model_copy(update={"serve": before.serve, "webrtc": before.webrtc})
+            before, now = self._told, load_daemon_config(self._file, self._overrides)
+            self._told = now
+            self.config = self.config.model_copy(update={"sessions": now.sessions})
             changed = {}
             for name in now.sessions.keys() & before.sessions.keys() & self.channels.keys():
                 over = _differences(before.sessions[name], now.sessions[name])

@@ -79,7 +79,7 @@ class Feed:
         """One picture per codec. Encoders of codecs that nobody uses any more are given up."""
         with self._lock:
             self._drop_encoders(keep=codecs)
-            timestamp = self._timestamp(frame.pts_ns)
+            timestamp = self._timestamp(frame)
             return {codec: self._encode(self._lines[codec], frame, timestamp) for codec in codecs}
 
     def rest(self) -> None:
@@ -134,11 +134,13 @@ class Feed:
             )
         return line.encoder
 
-    def _timestamp(self, pts_ns: int) -> int:
-        """1/90000 s of the capture clock, increasing."""
+    def _timestamp(self, frame: HostFrame) -> int:
+        """1/90000 s of our clock at which the frame was due, increasing: a source that falls behind has its pts fall behind
+        too, and viewers would take that for a slower stream."""
         if self._offset_ns is None:
-            self._offset_ns = self._clock.now_ns() - pts_ns
-        self._last = max((pts_ns + self._offset_ns) * 9 // 100_000, self._last + 1)
+            self._offset_ns = self._clock.now_ns() - frame.pts_ns
+        due_ns = frame.scheduled_ns or frame.pts_ns + self._offset_ns
+        self._last = max(due_ns * 9 // 100_000, self._last + 1)
         return self._last
 
     def _drop_encoders(self, keep: Collection[Codec] = ()) -> None:

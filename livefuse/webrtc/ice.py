@@ -28,6 +28,7 @@ from aiortc.rtcconfiguration import RTCBundlePolicy
 
 from livefuse.daemon_config import IceServer, WebRtcConfig
 from livefuse.errors import PeerError
+from livefuse.source.url import expand
 
 log = logging.getLogger("livefuse")
 
@@ -98,15 +99,16 @@ def port_range(config: WebRtcConfig) -> range:
 
 
 def credentials(server: IceServer, now_s: float | None = None) -> tuple[str, str]:
-    """User and password for a server; made from its shared secret, they end after `ttl_s`.
+    """User and password for a server; made from its shared secret, they end after `ttl_s`. `${VAR}` is filled in.
 
-    Source: draft-uberti-behave-turn-rest-00, section 2.2.
+    Source: draft-uberti-behave-turn-rest-00, section 2.2. Raises: BadValue for a variable that is not set.
     """
-    if not server.secret:
-        return server.username, server.credential
+    secret = expand(server.secret)
+    if not secret:
+        return server.username, expand(server.credential)
     expiry_s = int(time.time() if now_s is None else now_s) + server.ttl_s
     username = f"{expiry_s}:{server.username or _TURN_USER}"
-    digest = hmac.new(server.secret.encode(), username.encode(), hashlib.sha1).digest()
+    digest = hmac.new(secret.encode(), username.encode(), hashlib.sha1).digest()
     return username, base64.b64encode(digest).decode()
 
 

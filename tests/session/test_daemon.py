@@ -141,6 +141,29 @@ def test_a_session_whose_source_is_missing_tries_again_until_it_is_there(tmp_pat
     with_channel(PLAIN.model_copy(update={"source": str(clip)}), act)
 
 
+def test_what_is_changed_while_a_session_opens_is_not_lost(tmp_path: Path) -> None:
+    async def act(channel: Channel) -> None:
+        assert channel.state == "starting"
+        name = await channel.add_sink(str(tmp_path / "out.mkv"))
+        assert (await channel.change({"swap": {"seam": 0.1}}))["live"] == ["swap.seam"]
+        assert name in channel.summary()["sinks"]
+
+    with_channel(PLAIN, act)
+
+
+def test_what_could_not_run_runs_once_it_is_mended() -> None:
+    async def act(channel: Channel) -> None:
+        with pytest.raises(BadValue, match=r"detect\.model"):
+            await channel.settled()
+        await reached(lambda: channel.state == "failed")
+        with pytest.raises(BadValue, match=r"align\.model"):
+            await channel.change({"detect": {"model": "yunet"}, "align": {"model": "yunet"}})
+        await channel.change({"detect": {"model": "known"}})
+        assert channel.state == "running"
+
+    with_channel(PLAIN.model_copy(update={"detect": DetectConfig(model="openseeface")}), act)
+
+
 def test_sinks_come_and_go(tmp_path: Path) -> None:
     file = tmp_path / "out.mkv"
 
@@ -229,6 +252,7 @@ def test_a_changed_file_is_taken_over_and_nothing_else(paths: Paths, tmp_path: P
         assert found["changed"] == {"live": {"live": ["swap.seam"], "restarted": False}}
         assert found["added"] == ["more"]
         assert found["restart"] == ["serve"]
+        assert (await daemon.reload())["restart"] == []
         assert channel.session is session, "not a frame was lost for it"
         assert session.config.swap.seam == 0.25
         assert session.config.swap.fade_frames == 9, "what was changed by hand stays"

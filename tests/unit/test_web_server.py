@@ -385,7 +385,7 @@ def serving(host: str = "127.0.0.1", port: int = 7853, **serve: Any) -> Serving:
 
 
 def test_the_block_says_where_everything_is(tmp_path: Path) -> None:
-    text = "\n".join(lines(serving(), paths_in(tmp_path)))
+    text = "\n".join(lines(serving(), paths_in(tmp_path), secret=True))
     for part in (
         f"http://127.0.0.1:7853/#token={TOKEN}",
         "/live?clean=1",

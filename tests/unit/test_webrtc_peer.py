@@ -210,6 +210,15 @@ def test_no_server_is_asked_unless_named_and_no_name_is_looked_up(offer: str) ->
     assert all(re.fullmatch(r"[\d.:]+", str(arguments[0])) for name, arguments in asked if name.startswith("socket."))
 
 
+def test_turn_secrets_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = IceServer(urls=("turn:turn.example",), secret="${TURN_SECRET}")
+    monkeypatch.delenv("TURN_SECRET", raising=False)
+    with pytest.raises(BadValue, match="TURN_SECRET"):
+        credentials(server)
+    monkeypatch.setenv("TURN_SECRET", "s3cret")
+    assert credentials(server, 0) == credentials(IceServer(urls=server.urls, secret="s3cret"), 0)
+
+
 def test_time_limited_turn_credentials() -> None:
     server = IceServer(urls=("turn:turn.example:3478?transport=udp",), secret="s3cret", ttl_s=600)
     username, credential = credentials(server, now_s=1_000_000)
