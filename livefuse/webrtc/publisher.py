@@ -13,10 +13,11 @@ from aiortc import RTCPeerConnection, RTCRtpReceiver
 from aiortc.mediastreams import MediaStreamTrack
 
 from livefuse.source.decode import LEAST_PX
+from livefuse.webrtc.decoding import PictureDecoder, SoundDecoder
 from livefuse.webrtc.jitter import VIDEO_CLOCK_HZ
 from livefuse.webrtc.peer import Peer
 from livefuse.webrtc.rates import Rates
-from livefuse.webrtc.receiving import PictureDecoder, SoundDecoder, fast_receiver, fast_sound
+from livefuse.webrtc.receiving import fast_receiver, fast_sound
 from livefuse.webrtc.start_rate import expect
 
 _WINDOW_NS = 2_000_000_000

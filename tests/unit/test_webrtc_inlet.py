@@ -22,8 +22,9 @@ from livefuse.source import open_source
 from livefuse.source.url import parse
 from livefuse.source.webrtc import PublishedSource
 from livefuse.webrtc.bitstream import is_key_picture, shows_picture
+from livefuse.webrtc.decoding import PictureDecoder, low_delay_decoder
 from livefuse.webrtc.jitter import EncodedFrame
-from livefuse.webrtc.receiving import Newest, PictureDecoder, fast_receiver, low_delay_decoder
+from livefuse.webrtc.receiving import Newest, fast_receiver
 from tests.unit.webrtc_publishers import (
     GREEN,
     GREY,
@@ -161,8 +162,9 @@ def test_a_newer_publisher_takes_over() -> None:
             while mean_colour(frame := await read(source))[0] != pytest.approx(GREEN[0], abs=4):
                 assert mean_colour(frame)[0] == pytest.approx(RED[0], abs=4)
             assert not await inlet.leave(old.id)
-            assert inlet.connected
+            assert inlet.record()["state"] == "connected"
             assert await inlet.leave(new.id)
+            assert inlet.record()["state"] == "none"
             assert not inlet.connected
             assert inlet.record()["published"] == 2
 

@@ -18,15 +18,16 @@ FRAME = 3000  # 1/30 s of a 90 kHz clock
 
 def packet(number: int, picture: int, *, marker: bool = False, data: bytes | None = None) -> RtpPacket:
     made = RtpPacket(sequence_number=number & 0xFFFF, timestamp=picture * FRAME & 0xFFFFFFFF, marker=int(marker))
-    made._data = str(number).encode() + b" " if data is None else data
+    made._data = str(number).encode() + b" " if data is None else data  # type: ignore[attr-defined]
     return made
 
 
 class Feed:
     """Puts packets in and keeps what comes out."""
 
-    def __init__(self, buffer: JitterBuffer) -> None:
-        self.buffer, self.out, self.plis = buffer, [], 0
+    def __init__(self, buffer: VideoJitterBuffer | AudioJitterBuffer) -> None:
+        self.buffer, self.plis = buffer, 0
+        self.out: list[EncodedFrame] = []
 
     def __call__(self, *packets: RtpPacket) -> list[bytes]:
         """What these packets made complete."""

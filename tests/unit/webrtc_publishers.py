@@ -25,14 +25,13 @@ FPS = 30
 
 
 class Picture(MediaStreamTrack):
-    """A picture of one colour, each 1/30 s; `drawn` is called with the instant of each."""
+    """A picture of one colour, each 1/30 s."""
 
     kind = "video"
 
     def __init__(self, width: int, height: int, colour: tuple[int, int, int] = RED) -> None:
         super().__init__()
         self.size, self.colour = (width, height), colour
-        self.drawn: Callable[[float], None] = lambda _: None
         self._start_s, self._count = time.monotonic(), 0
 
     async def recv(self) -> av.VideoFrame:
@@ -40,7 +39,6 @@ class Picture(MediaStreamTrack):
             raise MediaStreamError
         self._count += 1
         await asyncio.sleep(self._start_s + self._count / FPS - time.monotonic())
-        self.drawn(time.monotonic())
         frame = av.VideoFrame(*self.size, "yuv420p")
         for plane, value in zip(frame.planes, self.colour, strict=True):
             plane.update(bytes([value]) * plane.buffer_size)
@@ -116,6 +114,6 @@ async def until(true: Callable[[], bool], limit_s: float = 15) -> None:
 
 def unplug(client: RTCPeerConnection) -> None:
     """Its network is gone: nothing more leaves, and nobody is told."""
-    ice = client.getTransceivers()[0].receiver.transport.transport._connection
+    ice: Any = client.getTransceivers()[0].receiver.transport.transport._connection
     for protocol in ice._protocols:
         protocol.transport.sendto = lambda *_: None
