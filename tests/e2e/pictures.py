@@ -12,7 +12,8 @@ from livefuse.config import make_config
 from livefuse.frame import U8, HostFrame
 from livefuse.source.synthetic.blocks import read_blocks
 from livefuse.source.synthetic.source import SyntheticSource
-from tests.e2e.browser import shown_picture, until
+from tests.e2e.browser import shown_picture
+from tests.e2e.serving import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

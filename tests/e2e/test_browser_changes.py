@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.browser import Daemon, Pages, gaps_ms, note_instants, until, until_more_frames, until_state
+from tests.e2e.browser import Pages, gaps_ms, note_instants, until_more_frames, until_state
 from tests.e2e.pictures import CONFIG, SMALL, Offline, apart, numbered_picture
+from tests.e2e.serving import Daemon, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.browser import Daemon, Pages, frames_of, gaps_ms, note_instants, until, until_state
+from tests.e2e.browser import Pages, frames_of, gaps_ms, note_instants, until_state
 from tests.e2e.lossy import LossyRelay
 from tests.e2e.pictures import CONFIG, SOURCE, Offline, apart, numbered_picture
+from tests.e2e.serving import Daemon, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.browser import Daemon, Pages, until, until_state
+from tests.e2e.browser import Pages, until_state
 from tests.e2e.pictures import SMALL
+from tests.e2e.serving import Daemon, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.e2e.browser import GONE, Daemon, Pages, frames_of, shown_picture, until, until_more_frames, until_state
+from tests.e2e.browser import GONE, Pages, frames_of, shown_picture, until_more_frames, until_state
 from tests.e2e.pictures import BADGE, CONFIG, SHIRT, SMALL, Offline, apart, numbered_picture
+from tests.e2e.serving import Daemon, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from livefuse.frame import U8
-from tests.e2e.browser import ARGUMENTS, Daemon, Pages, chromium, shown_picture, until, until_more_frames, until_state
+from tests.e2e.browser import ARGUMENTS, Pages, chromium, shown_picture, until_more_frames, until_state
 from tests.e2e.pictures import CONFIG, SOURCE, apart, swapper
+from tests.e2e.serving import Daemon, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.e2e.browser import Daemon, until
 from tests.e2e.conftest import Run
+from tests.e2e.serving import Daemon, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
