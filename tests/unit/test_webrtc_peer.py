@@ -16,7 +16,7 @@ import pytest
 from aiortc import RTCSessionDescription
 
 from livefuse.daemon_config import IceServer, WebRtcConfig
-from livefuse.errors import BadOffer, PeerError
+from livefuse.errors import BadOffer, BadValue, PeerError
 from livefuse.webrtc.ice import credentials, ice_links, local_addresses, port_range
 from livefuse.webrtc.peer import MAX_SDP_BYTES, Peer, answered, check_offer, new_connection
 from tests.unit.webrtc_watching import offer_of, until
