@@ -190,3 +190,25 @@ def test_everything_has_a_name_and_fits_a_phone(served: Daemon, pages: Pages, pa
     assert page.locator("main").count() == 1
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     assert (sum(ground) < 200) == (scheme == "dark")
+
+
+def test_servers_that_the_daemon_names_are_understood(served: Daemon, pages: Pages) -> None:
+    page = pages.open(f"{served.url}/")
+    link = (
+        '<stun:stun.example.net>; rel="ice-server", <turn:turn.example.net?transport=udp>; rel="ice-server"; '
+        'username="1700;a"; credential="say \\"x\\", y"; credential-type="password", </other>; rel="next"'
+    )
+    read = page.evaluate("async (link) => (await import('/static/peer.js')).iceServers(link)", link)
+    assert read == [
+        {"urls": ["stun:stun.example.net"]},
+        {"urls": ["turn:turn.example.net?transport=udp"], "username": "1700;a", "credential": 'say "x", y'},
+    ]
+    assert page.evaluate("async () => (await import('/static/peer.js')).iceServers(null)") == []
+
+
+def test_only_the_picture_is_shown_at_once(served: Daemon, pages: Pages) -> None:
+    """Smoothing costs a film nothing and a mirror everything; sound without a buffer has gaps."""
+    page = pages.open(f"{served.url}/live")
+    until_state(page, "live")
+    targets = "livefuse.whep.connection.getReceivers().map((r) => [r.track.kind, r.jitterBufferTarget])"
+    assert page.evaluate(targets) == [["video", 0], ["audio", None]]
