@@ -9,23 +9,22 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from livefuse.clock import Clock, MonotonicClock
 from livefuse.config import Config, make_config
+from livefuse.daemon.report import Reported, State
 from livefuse.daemon_config import WebRtcConfig, laid_over
 from livefuse.doors import Doors
 from livefuse.errors import LivefuseError, NeedsRestart, SessionError, SinkLost, SourceError
 from livefuse.session import Session
 from livefuse.source.base import Source
-from livefuse.source.url import masked, parse
-from livefuse.webrtc.audio import AudioOut
+from livefuse.source.url import parse
+from livefuse.webrtc.audio import BROWSERS_HOLD_NS, AudioOut
 from livefuse.webrtc.broadcast import Broadcast
 from livefuse.webrtc.inlet import Inlet
 
 log = logging.getLogger("livefuse")
-
-State: TypeAlias = Literal["stopped", "starting", "running", "ended", "failed"]
 
 _RETRY_FIRST_S, _RETRY_MAX_S = 0.5, 10.0
 _STEADY_S = 30.0  # a session that ran for so long was well: what ends it is a new fault
@@ -33,7 +32,7 @@ _SETTLE_S = 20.0
 _AGAIN = (SourceError, SinkLost)
 
 
-class Channel:
+class Channel(Reported):
     """All methods belong to the event loop. `config` is what the next session begins with."""
 
     def __init__(
@@ -45,24 +44,13 @@ class Channel:
         self._clock = clock or MonotonicClock()
         self.broadcast = Broadcast(name, webrtc, self._clock, host=host)
         self.inlet = Inlet(name, webrtc, self._clock, host=host)
-        self._audio = AudioOut(lambda: self.broadcast.video_latency_ns, self._clock) if webrtc.audio else None
+        self._audio = self._sound(webrtc) if webrtc.audio else None
         self.broadcast.audio = self._audio
         self.inlet.audio_feed(self._audio)
         self._task: asyncio.Task[None] | None = None
         self._resting: State = "stopped"
         self._stopping = asyncio.Event()
         self._changing = asyncio.Lock()
-
-    @property
-    def state(self) -> State:
-        if self._task is None or self._task.done():
-            return self._resting
-        return "running" if self._runs() else "starting"
-
-    @property
-    def error(self) -> LivefuseError | None:
-        """What keeps the session from running, or ended it."""
-        return None if self._runs() else self._error
 
     async def start(self) -> None:
         """Have a session run; what goes wrong later is told by `state` and `error`."""
@@ -133,43 +121,9 @@ class Channel:
             await asyncio.to_thread(self.session.remove_sink, name)
             self.config = self.session.config
 
-    def summary(self, figures: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What a list of sessions shows; `figures` as for `record`."""
-        config, session = self._now(), self.session if self._runs() else None
-        record = (session.record() if figures is None else figures) if session else {}
-        latency = record.get("latency_ms", {})
-        return {
-            "name": self.name,
-            "state": self.state,
-            "error": _problem(self.error),
-            "source": masked(config.source),
-            "identity": masked(config.identity.photo),
-            "swapper": config.swap.model,
-            "privacy": config.privacy.mode,
-            "fps": round(session.fps(), 2) if session else 0.0,
-            "latency_ms": {name: latency.get(name, 0.0) for name in ("p50", "p95", "p99")},
-            "viewers": self.broadcast.viewers,
-            "publisher": self.inlet.connected,
-            "sinks": {name: masked(url) for name, url in session.sink_urls.items()} if session else {},
-        }
-
-    def record(self, figures: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The record of design §6 of this or the last session, with what WebRTC did beside it.
-
-        `figures` are the session's, where they have been worked out already: off the loop, for percentiles take a while.
-        """
-        if figures is None:
-            figures = self.session.record() if self.session else {}
-        now = {"state": self.state, "webrtc": self.broadcast.record(), "publisher": self.inlet.record()}
-        if self._audio is not None:
-            now["audio"] = self._audio.record()
-        return {**figures, **now, "error": _problem(self.error)}
-
-    def _runs(self) -> bool:
-        return self.session is not None and self.session.state == "running"
-
-    def _now(self) -> Config:
-        return self.session.config if self.session is not None and self._runs() else self.config
+    def _sound(self, webrtc: WebRtcConfig) -> AudioOut:
+        held_ns = BROWSERS_HOLD_NS if webrtc.playout_delay else 0  # browsers then show pictures at once, but not sound
+        return AudioOut(lambda: self.broadcast.video_latency_ns, self._clock, lead_ns=held_ns)
 
     async def _change_to(self, config: Config) -> dict[str, Any]:
         before = self._now()
@@ -227,7 +181,8 @@ class Channel:
             ran_s = (self._clock.now_ns() - began_ns) / 1e9
             wait_s = _RETRY_FIRST_S if ran_s > _STEADY_S else min(wait_s * 2, _RETRY_MAX_S)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._stopping.wait()
 
     async def _run_once(self) -> LivefuseError | None:
         """One session from its opening to its end; the error that it ended with."""
@@ -268,7 +223,3 @@ class Channel:
 def _besides(sinks: tuple[str, ...]) -> tuple[str, ...]:
     """The sinks that are not a channel's anyway: it is always watched by WebRTC, and needs no sink to keep it going."""
     return tuple(url for url in sinks if url != "null:" and not url.startswith("webrtc:"))
-
-
-def _problem(error: LivefuseError | None) -> dict[str, str] | None:
-    return {"code": error.code, "message": error.message, "hint": error.hint} if error else None

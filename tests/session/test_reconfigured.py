@@ -86,10 +86,10 @@ def test_a_sink_comes_and_goes_while_frames_leave(tmp_path: Path) -> None:
     def act(session: Session) -> None:
         name = session.add_sink(str(file))
         assert session.sink_urls == {"null": "null:", name: str(file)}
-        assert session.config.sinks == ("null:", str(file))
+        assert list(session.config.sinks) == ["null:", str(file)]
         _more(sink, 20)
         session.remove_sink(name)
-        assert session.config.sinks == ("null:",)
+        assert list(session.config.sinks) == ["null:"]
         with av.open(str(file)) as container:
             assert sum(1 for _ in container.decode(video=0)) > 10
 
@@ -105,7 +105,7 @@ def test_a_sink_that_cannot_open_changes_nothing(tmp_path: Path) -> None:
             session.add_sink(str(tmp_path / "none" / "out.mkv"))
         with pytest.raises(NotHere, match="seen"):
             session.remove_sink("file")
-        assert session.config.sinks == ("null:",)
+        assert list(session.config.sinks) == ["null:"]
 
     record = run(PLAIN, sink, act).record()
     assert record["frames"]["out"] >= 10
