@@ -11,6 +11,7 @@ import pytest
 
 import livefuse
 from livefuse.config import known_keys
+from livefuse.daemon_config import DaemonConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "livefuse"
@@ -39,6 +40,18 @@ def outside_device_and_runtime() -> list[Path]:
 @pytest.mark.parametrize("path", outside_device_and_runtime(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_only_device_and_runtime_know_a_runtime(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports(path)} & HEAVY
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_the_frame_knows_nothing_of_the_daemon(path: Path) -> None:
+    """Who serves knows who works, never the other way round; aiortc stays behind one folder."""
+    hop, known = path.relative_to(PACKAGE).parts[0], imports(path)
+    above = {"livefuse.web", "livefuse.cli", "livefuse.daemon"}
+    if hop not in ("web", "cli", "daemon", "bench", "__main__.py"):
+        assert not {name for name in known if any(f"{name}.".startswith(f"{folder}.") for folder in above)}
+        assert not {name.split(".")[0] for name in known} & {"fastapi", "starlette", "uvicorn"}
+    if hop not in ("webrtc", "bench"):
+        assert not {name.split(".")[0] for name in known} & {"aiortc", "aioice"}
 
 
 @pytest.mark.parametrize("name", ALONE)
@@ -78,7 +91,8 @@ def test_the_package_shows_what_it_says() -> None:
 
 def test_every_configuration_key_is_documented() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
-    assert [key for key in known_keys() if f"`{key}`" not in readme] == []
+    keys = [*known_keys(), *(key for key in known_keys(DaemonConfig) if key != "sessions")]
+    assert [key for key in keys if f"`{key}`" not in readme] == []
 
 
 def test_no_model_file_is_tracked() -> None:
