@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from livefuse.capture import Capture, Captured
 from livefuse.changes import Changes, Running
 from livefuse.clock import Clock, MonotonicClock
 from livefuse.composite.marks import Marks
+from livefuse.composite.stage import Bitmap
 from livefuse.config import Config
 from livefuse.doors import Doors
 from livefuse.environment import environment
@@ -29,6 +31,7 @@ from livefuse.sinks.base import Sink, StreamInfo
 from livefuse.source.base import Source
 from livefuse.stages import Stages, build_stages
 from livefuse.stats import Stats
+from livefuse.swap.base import Look
 
 log = logging.getLogger("livefuse")
 
@@ -136,21 +139,31 @@ class Session(Changes):
         return self._stats.fps(self.clock.now_ns())
 
     def _open(self) -> None:
-        from livefuse.composite.slate import slate
-
+        """The source opens on a thread of its own: cameras and servers take their time, and so do models."""
         config = self.config
         given = [(sink, "") for sink in self._given_sinks] if self._given_sinks else self._named_sinks()
-        source = self._source or self._open_source()
-        self._source = source
-        info = source.info
-        stream = StreamInfo(info.width, info.height, info.fps, info.format, info.colour)
-        self._stats = Stats("")
-        marks = Marks(self._stats, stream, config, self.clock)
-        self._stages = stages = self._stages or build_stages(config, self.clock, marks, wait=self._every)
-        look = stages.look(config)
+        with ThreadPoolExecutor(1, "livefuse-open") as opening:
+            opened = None if self._source else opening.submit(self._open_source)
+            try:
+                self._stages = self._stages or build_stages(config, self.clock, self._drawn, wait=self._every)
+                look = self._stages.look(config)
+            finally:  # of two things that go wrong, the source is the one to hear of
+                self._source = self._source or (opened.result() if opened else None)
+        assert self._source is not None
         bare = all(identity is None for identity in look.identities)
         if bare and config.privacy.mode == "closed" and config.backend != "null":
             log.warning("no face to put on (--face): with privacy closed, every picture leaves covered")
+        self._assemble(self._source, self._stages, look)
+        assert self._threads is not None
+        self._start(self._threads, given)
+
+    def _assemble(self, source: Source, stages: Stages, look: Look) -> None:
+        from livefuse.composite.slate import slate
+
+        config, info = self.config, source.info
+        stream = StreamInfo(info.width, info.height, info.fps, info.format, info.colour)
+        self._stats = Stats("")
+        self._marks = marks = Marks(self._stats, stream, config, self.clock)
         sinks = Outputs(stream, self.clock, self._stats, config.live, every=self._every, on_end=self._tell)
         inbox: Mailbox[Captured] = Every() if self._every else Latest()
         cover = slate(info.format, info.height, info.width, info.colour, "camera paused", config.privacy.slate or None)
@@ -166,7 +179,9 @@ class Session(Changes):
         if governor is not None:
             marks.note = lambda: governor.note
             governor.govern(self.ladder(config, look))
-        self._start(self._threads, given)
+
+    def _drawn(self) -> list[Bitmap]:
+        return self._marks()  # made once the source has told its size, before the first frame
 
     def _start(self, threads: _Threads, given: Sequence[tuple[Sink, str]]) -> None:
         threads.sinks.open([*((sink, "") for sink in self._always), *given])
