@@ -21,6 +21,9 @@ from livefuse.errors import PeerError
 Tell = Callable[[str], None]
 
 
+_SETTLE_S = 1.0  # what the bench itself asked of the daemon and the page is not to be measured
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What is measured. `settings` are configuration keys over the bench's own."""
@@ -173,6 +176,7 @@ def record(viewers: Sequence[Viewer], seconds: float) -> list[Recording]:
     """What every viewer shows for so many seconds; their pages are closed afterwards."""
     pings = [viewer.ping() for viewer in viewers]
     before = [viewer.stats() for viewer in viewers]
+    viewers[0].wait(_SETTLE_S)
     for viewer in viewers:
         viewer.start()
     viewers[0].wait(seconds)
