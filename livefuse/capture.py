@@ -25,10 +25,12 @@ log = logging.getLogger("livefuse")
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A frame and the trace that began at its scheduled capture."""
+    """A frame and the trace that began at its scheduled capture. `scene` differs where the frame before was another source's
+    or sender's."""
 
     frame: HostFrame
     trace: LatencyTrace
+    scene: tuple[int, int] = (0, 0)
 
 
 class Capture(threading.Thread):
@@ -65,6 +67,7 @@ class Capture(threading.Thread):
         self._due_ns = 0
         self._reading_ns = self._period_ns
         self._replaced = False
+        self._turn = 0
 
     @property
     def info(self) -> SourceInfo:
@@ -81,7 +84,7 @@ class Capture(threading.Thread):
         self._replaced = True
         self.halt()
         self.join()
-        to._seq, to._opened_ns = self._seq, self._opened_ns
+        to._seq, to._opened_ns, to._turn = self._seq, self._opened_ns, self._turn + 1
         to._shift_ns = self._clock.now_ns() - self._opened_ns
 
     def run(self) -> None:
@@ -137,7 +140,7 @@ class Capture(threading.Thread):
         if isinstance(self._source, StampingSource):
             self._source.stamp(stamped)
         trace.mark("capture", self._clock.now_ns())
-        self._outbox.put(Captured(stamped, trace))
+        self._outbox.put(Captured(stamped, trace, (self._turn, frame.scene)))
         return True
 
     def _reconnect(self, reopen: Callable[[], Source], error: SourceError) -> bool:

@@ -41,7 +41,8 @@ class HostFrame:
     Shapes: yuv420p: Y (H, W), U and V (ceil H/2, ceil W/2); nv12: Y (H, W), UV (ceil H/2, ceil W/2, 2);
     rgb24: one (H, W, 3). All uint8; rows may be padded (strided views), columns may not.
     `pts_ns` is the capture clock's time since the source opened; `scheduled_ns` is the monotonic instant at which the
-    picture was due from the camera, from which latency counts. `truth` is known for synthetic pictures only.
+    picture was due from the camera, from which latency counts. `truth` is known for synthetic pictures only. `scene` is
+    another number where a picture has nothing to do with the one before: somebody else sends now.
     """
 
     planes: tuple[U8, ...]
@@ -54,6 +55,7 @@ class HostFrame:
     scheduled_ns: int = 0
     colour: Colour = Colour()
     truth: Any = field(default=None, compare=False)
+    scene: int = 0
 
     def stamped(self, *, seq: int, scheduled_ns: int) -> HostFrame:
         """The same picture with its place in the session's order and its capture instant."""

@@ -50,6 +50,7 @@ class PipelineLoop(threading.Thread):
         self._stall_s = live.stall_ms / 1e3 if live else None
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._waiting: InFlight | None = None
+        self._scene: tuple[int, int] | None = None
         self._governor = governor
         self._waited_ns = 0
         self._on_end = on_end
@@ -93,6 +94,8 @@ class PipelineLoop(threading.Thread):
         return now_ns
 
     def _work(self, lane: Lane, captured: Captured) -> None:
+        if captured.scene != self._scene:
+            self._enter(captured.scene)
         captured.trace.mark("queue", self._clock.now_ns())
         flight = self.pipeline.upload(lane, captured.frame, captured.trace)
         if self._waiting is None:  # nothing to do meanwhile: the longer network first
@@ -102,6 +105,14 @@ class PipelineLoop(threading.Thread):
         else:
             self.pipeline.look(flight)
             self._leave(flight)
+
+    def _enter(self, scene: tuple[int, int]) -> None:
+        """Faces that were followed elsewhere are not these: pasted where they were, they would leave the new ones bare."""
+        before, self._scene = self._scene, scene
+        if before is not None:
+            self._leave(None)
+            self.pipeline.detect.restart()
+            self._retire.forget()
 
     def _leave(self, following: InFlight | None) -> None:
         """The frame in flight leaves. Its faces are found first, so that the one that follows can start on them."""

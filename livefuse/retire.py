@@ -24,6 +24,7 @@ class _Last:
     pts_ns: int = -1
     at_ns: int = 0
     good: HostFrame | None = None
+    guarded: bool = False  # whether it left with privacy closed: an open one may show bystanders
 
 
 class Retire:
@@ -62,14 +63,27 @@ class Retire:
         if flight.verdict is Verdict.COVERED:
             if self._privacy.cover == "slate":
                 return replace(flight.frame, planes=self._slate.planes, truth=None)
-            if self._privacy.cover == "hold" and self._last.good is not None:
-                return replace(flight.frame, planes=self._last.good.planes, truth=None)
+            if (held := self._held()) is not None:
+                return replace(flight.frame, planes=held.planes, truth=None)
         planes = self._pool.take()
         self.pipeline.backend.download(flight.lane, flight.picture, planes)
         frame = replace(flight.frame, planes=planes, truth=None)
         if flight.verdict is Verdict.SWAPPED:
-            self._last.good = frame
+            self._last.good, self._last.guarded = frame, self._closed
         return frame
+
+    @property
+    def _closed(self) -> bool:
+        return self.pipeline.composite.privacy.mode == "closed"
+
+    def _held(self) -> HostFrame | None:
+        """The last good picture, if it may stand in now."""
+        may = self._privacy.cover == "hold" and (self._last.guarded or not self._closed)
+        return self._last.good if may else None
+
+    def forget(self) -> None:
+        """Hold nothing any longer: what comes is somebody else's."""
+        self._last.good = None
 
     def _send(self, outgoing: Outgoing, now_ns: int) -> None:
         frame, last = outgoing.frame, self._last
@@ -83,9 +97,8 @@ class Retire:
         """The source has nothing: sinks get the slate (or the last good picture), so that no reader loses the stream."""
         now_ns = self._clock.now_ns()
         last = self._last
-        held = last.good if self._privacy.cover == "hold" else None
         pts_ns = last.pts_ns + max(_TICK_NS, now_ns - last.at_ns) if last.at_ns else 0
-        frame = replace(held or self._slate, pts_ns=pts_ns, scheduled_ns=now_ns)
+        frame = replace(self._held() or self._slate, pts_ns=pts_ns, scheduled_ns=now_ns)
         trace = LatencyTrace(now_ns)
         trace.mark("queue", now_ns)
         self._stats.covered_gap()

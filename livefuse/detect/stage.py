@@ -64,3 +64,4 @@ class Detect:
     def restart(self) -> None:
         """The next picture has nothing to do with the last: every face in it is new."""
         self._tracker.restart()
+        self._count = 0

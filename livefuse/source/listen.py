@@ -50,6 +50,7 @@ class ListeningSource:
         self._closed = threading.Event()
         self._failure: LivefuseError | None = None
         self._relay: Relay | None = None
+        self._senders = 0
         self._opened_ns, self._last_ns = time.monotonic_ns(), 0
         self._period_ns = round(1e9 / self.info.fps)
         self._door = _door(location)
@@ -124,13 +125,14 @@ class ListeningSource:
     def _receive(self, location: Location) -> None:
         source = LiveSource(location, stall_ms=self._stall_ms, open_ms=self._open_ms)
         shift_ns: int | None = None
+        self._senders += 1
         try:
             while not self._closed.is_set() and (frame := source.read()) is not None:
                 if shift_ns is None:  # now, or after the last sender's last picture if that ran ahead of time
                     now_ns = time.monotonic_ns() - self._opened_ns
                     shift_ns = max(now_ns, self._last_ns + self._period_ns) - frame.pts_ns
                 self._last_ns = frame.pts_ns + shift_ns
-                self._box.put(self._fitted.fit(replace(frame, pts_ns=self._last_ns)))
+                self._box.put(self._fitted.fit(replace(frame, pts_ns=self._last_ns, scene=self._senders)))
         finally:
             source.close()
 

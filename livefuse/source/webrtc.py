@@ -31,7 +31,7 @@ class PublishedSource:
         self.info = published_info(location)
         self._clock = clock
         self._opened_ns = clock.now_ns()
-        self._box: Latest[tuple[av.VideoFrame, int]] = Latest()
+        self._box: Latest[tuple[av.VideoFrame, int, int]] = Latest()
         self._fitted = Fitted(self.info.width, self.info.height, self.info.colour)
         self._last_ns = -1
         self._closed = False
@@ -45,9 +45,9 @@ class PublishedSource:
         """Pictures that a newer one replaced before they were read."""
         return self._box.dropped
 
-    def put(self, picture: av.VideoFrame, arrived_ns: int) -> None:
-        """`arrived_ns` is an instant of the source's clock."""
-        self._box.put((picture, arrived_ns))
+    def put(self, picture: av.VideoFrame, arrived_ns: int, scene: int = 0) -> None:
+        """`arrived_ns` is an instant of the source's clock, `scene` tells publishers apart."""
+        self._box.put((picture, arrived_ns, scene))
 
     def read(self) -> HostFrame | None:
         try:
@@ -55,9 +55,9 @@ class PublishedSource:
         except Closed:
             return None
         assert arrival is not None
-        picture, arrived_ns = arrival
+        picture, arrived_ns, scene = arrival
         pts_ns = self._last_ns = max(arrived_ns - self._opened_ns, self._last_ns + 1)
-        return self._fitted.fit(_host(picture, pts_ns, round(1e9 / self.info.fps)))
+        return self._fitted.fit(_host(picture, pts_ns, round(1e9 / self.info.fps), scene))
 
     def close(self) -> None:
         self._closed = True
@@ -85,7 +85,7 @@ def _rate(text: str) -> Fraction:
     return rate
 
 
-def _host(picture: av.VideoFrame, pts_ns: int, duration_ns: int) -> HostFrame:
+def _host(picture: av.VideoFrame, pts_ns: int, duration_ns: int, scene: int) -> HostFrame:
     format_ = format_for(picture)
     planes = planes_of(picture, format_, picture.width, picture.height)
     return HostFrame(
@@ -96,4 +96,5 @@ def _host(picture: av.VideoFrame, pts_ns: int, duration_ns: int) -> HostFrame:
         pts_ns=pts_ns,
         duration_ns=duration_ns,
         colour=colour_for(picture),
+        scene=scene,
     )

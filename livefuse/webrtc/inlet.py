@@ -74,8 +74,9 @@ class Inlet:
         if self._closed:
             await peer.close()
             raise PeerError(f"{self.name} is closing", hint="publish again once it is back")
-        before, self._publisher = self._publisher, publisher
         self.published += 1
+        publisher.number = self.published
+        before, self._publisher = self._publisher, publisher
         if before is not None and before.peer is not None:
             log.info("%s: a newer publisher takes over", self.name)
             await before.peer.close()
@@ -127,7 +128,7 @@ class Inlet:
         if publisher is self._publisher:
             at_ns = self._on_clock(arrived_ns)
             for source in self._sources:
-                source.put(frame, at_ns)
+                source.put(frame, at_ns, publisher.number)
 
     def _sound(self, publisher: Publisher, frame: av.AudioFrame, arrived_ns: int) -> None:
         out, shown = self._out, any(not source.closed for source in self._sources)

@@ -35,6 +35,7 @@ class Publisher:
 
     def __init__(self, connection: RTCPeerConnection, expected: Rates, picture: PictureTap, sound: SoundTap) -> None:
         self.peer: Peer | None = None
+        self.number = 0
         self._connection = connection
         self._expected, self._picture, self._sound = expected, picture, sound
         self._receiver: Any = None

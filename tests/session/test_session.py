@@ -14,6 +14,7 @@ from livefuse.clock import MonotonicClock
 from livefuse.composite.stage import Composite
 from livefuse.config import Config, IdentityConfig, LiveConfig, PrivacyConfig
 from livefuse.device.cpu import CpuBackend
+from livefuse.doors import Doors
 from livefuse.errors import EmptySource, Interrupted, SessionError, SinkUnwritable, SourceLost, StageFailed
 from livefuse.pipeline import Pipeline
 from livefuse.session import Session
@@ -267,3 +268,44 @@ def test_no_thread_is_left_behind() -> None:
     run(make(FakeSource(10), FakeSink(), every=True))
     left = set(threading.enumerate()) - before
     assert not [thread.name for thread in left if thread.name.startswith("livefuse")]
+
+
+def test_what_left_with_privacy_open_is_not_held_once_it_is_closed() -> None:
+    """It may show bystanders, or a swap that was fading in."""
+    sink, seen = FakeSink(), threading.Event()
+    session = make(
+        FakeSource(10**6, live=True),
+        sink,
+        detect=FakeDetect(lambda _: not seen.is_set()),
+        privacy=PrivacyConfig(mode="open", cover="hold"),
+    )
+    at: list[int] = []
+
+    def covered() -> bool:
+        if len(sink.luma) >= 5 and not at:
+            session.change_privacy("closed")
+            seen.set()
+            at.append(len(sink.luma) + 4)  # what was on its way
+        return bool(at) and len(sink.luma) > at[0] + 5
+
+    stopped_after(session, covered)
+    assert SWAPPED_LUMA not in sink.luma[at[0] :]
+
+
+def test_faces_of_another_source_are_not_taken_for_those_before() -> None:
+    """A tracker that goes on would have the swap pasted where the last source's face was, and leave the new one bare."""
+    sink, detect = FakeSink(), FakeDetect()
+    restarts: list[int] = []
+    detect.restart = lambda: restarts.append(len(sink.luma))  # type: ignore[method-assign]
+    session = make(FakeSource(10**6, live=True), sink)
+    assert session._stages is not None
+    session._stages.pipeline.detect = detect
+    session._doors = Doors(lambda _: FakeSource(10**6, live=True))
+
+    def changed() -> bool:
+        if len(sink.luma) >= 5 and session.config.source != "another:":
+            session.change_source("another:")
+        return bool(restarts)
+
+    stopped_after(session, changed)
+    assert len(restarts) == 1

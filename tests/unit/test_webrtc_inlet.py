@@ -125,6 +125,10 @@ def test_a_slow_reader_gets_the_newest_picture_and_its_delay_does_not_grow() -> 
     again = source.read()
     assert again is not None
     assert again.pts_ns > frame.pts_ns
+    source.put(picture_of(200), 1, 7)
+    others = source.read()
+    assert others is not None
+    assert (again.scene, others.scene) == (0, 7), "another publisher's picture says so"
     source.close()
     assert source.read() is None
 
