@@ -16,7 +16,7 @@ from aiortc import RTCSessionDescription
 
 from livefuse.clock import Clock
 from livefuse.daemon_config import WebRtcConfig
-from livefuse.errors import TooManyPeers
+from livefuse.errors import PeerError, TooManyPeers
 from livefuse.frame import HostFrame
 from livefuse.sinks.base import StreamInfo
 from livefuse.webrtc.encoder import Codec
@@ -70,6 +70,7 @@ class Broadcast:
         self._slates = Slates(self._show, clock)
         self._viewers: dict[str, Viewer] = {}
         self._answering = 0
+        self._closed = False
         self._codecs: frozenset[Codec] = frozenset()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handed = self._taken = 0
@@ -103,6 +104,9 @@ class Broadcast:
             viewer = await self._answer(described, codec)
         finally:
             self._answering -= 1
+        if self._closed:  # meanwhile: nobody would ever hang up on this viewer
+            await viewer.close()
+            raise PeerError(f"`{self.name}` is closing", hint="watch again once it is back")
         self._viewers[viewer.id] = viewer
         viewer.guard(self._config.idle_s, lambda peer: self.leave(peer.id))
         self._changed()
@@ -140,7 +144,8 @@ class Broadcast:
         return True
 
     async def close(self) -> None:
-        """Hang up on everybody."""
+        """Hang up on everybody, for good."""
+        self._closed = True
         for peer_id in list(self._viewers):
             await self.leave(peer_id)
         await asyncio.to_thread(self._slates.close)

@@ -27,6 +27,7 @@ MAX_SDP_BYTES = 64 * 1024
 _MOST_LINES = 2000
 _MOST_MEDIA = 8
 _MOST_CANDIDATES = 32
+_MOST_SOURCES = 64  # lines on SSRCs; aiortc compares each with all before it, on the loop that carries the media
 _HINT = "send the SDP of a browser's createOffer, or of any WHIP or WHEP client"
 _UNUSABLE = (
     *(AssertionError, ValueError, LookupError, AttributeError, TypeError, StopIteration),
@@ -45,11 +46,15 @@ def check_offer(sdp: str) -> RTCSessionDescription:
         raise BadOffer(f"an offer of {len(lines)} lines; {_MOST_LINES} are the limit", hint=_HINT)
     if not lines or not lines[0].startswith("v=0"):
         raise BadOffer("not a session description (SDP): its first line is not v=0", hint=_HINT)
-    kept, candidates = [], 0
+    kept, candidates, sources = [], 0, 0
     for line in lines:
         if line.startswith("a=candidate:"):
             candidates += 1
             if candidates > _MOST_CANDIDATES or not _plain(line[len("a=candidate:") :]):
+                continue
+        elif line.startswith(("a=ssrc:", "a=ssrc-group:")):
+            sources += 1
+            if sources > _MOST_SOURCES:
                 continue
         elif line.startswith("a=end-of-candidates"):  # more may still be learnt from the peer's own checks
             continue
@@ -88,12 +93,20 @@ async def answered(
             wanted.discard(transceiver.kind)
         await connection.setLocalDescription()
     except _UNUSABLE as error:
-        await connection.close()
+        await _give_up(connection)
         raise BadOffer(f"the offer cannot be answered: {_words(error)}", hint=_HINT) from error
     except BaseException:
-        await connection.close()
+        await _give_up(connection)
         raise
     return str(connection.localDescription.sdp)
+
+
+async def _give_up(connection: RTCPeerConnection) -> None:
+    """Close what may have been set up by half: aiortc trips over a section whose transport it had not come to."""
+    inner: Any = connection
+    made = inner._RTCPeerConnection__transceivers
+    made[:] = [transceiver for transceiver in made if transceiver.receiver.transport is not None]
+    await connection.close()
 
 
 class Peer:
@@ -174,6 +187,7 @@ def _plain(text: str) -> bool:
     except _UNUSABLE:
         return False
     single = not (address.is_multicast or address.is_unspecified or str(address) == "255.255.255.255")
+    single = single and "%" not in candidate.ip  # a zone is ours to know, and would be looked up
     usable = candidate.protocol.lower() == "udp" and candidate.component == 1
     return single and usable and 0 < candidate.port < 65536 and candidate.type in ("host", "srflx", "relay")
 

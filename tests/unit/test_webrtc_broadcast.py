@@ -15,7 +15,7 @@ from aiortc.codecs import get_capabilities
 
 from livefuse.clock import MonotonicClock
 from livefuse.daemon_config import WebRtcConfig
-from livefuse.errors import BadOffer, TooManyPeers
+from livefuse.errors import BadOffer, PeerError, TooManyPeers
 from livefuse.frame import Colour, HostFrame
 from livefuse.sinks.base import StreamInfo
 from livefuse.webrtc.audio import AudioOut
@@ -349,5 +349,20 @@ def test_several_viewers_come_and_go() -> None:
         await show_until(sink, everybody.done)
         await everybody
         await until(lambda: broadcast.viewers == 0)
+
+    run(scene)
+
+
+def test_who_is_being_answered_while_it_closes_is_hung_up_on() -> None:
+    async def scene(broadcast: Broadcast) -> None:
+        connection = new_connection(WebRtcConfig(), "127.0.0.1")
+        connection.addTransceiver("video", direction="recvonly")
+        answering = asyncio.ensure_future(broadcast.watch(await offer_of(connection)))
+        await asyncio.sleep(0)
+        await broadcast.close()
+        with pytest.raises(PeerError, match="closing"):
+            await answering
+        assert broadcast.viewers == 0
+        await connection.close()
 
     run(scene)

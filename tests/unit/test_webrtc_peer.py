@@ -50,6 +50,7 @@ def test_an_offer_passes_without_what_would_make_us_look_up_names(offer: str) ->
     odd = [
         CANDIDATE.format("224.0.0.1", 5000),
         CANDIDATE.format("0.0.0.0", 5000),
+        CANDIDATE.format("fe80::1%eth0", 5000),
         CANDIDATE.format("10.0.0.1", 0),
         CANDIDATE.format("10.0.0.1", 5000).replace("udp", "tcp"),
         CANDIDATE.format("10.0.0.1", 5000).replace(" 1 udp", " 2 udp"),
@@ -60,6 +61,13 @@ def test_an_offer_passes_without_what_would_make_us_look_up_names(offer: str) ->
     assert candidates(checked.sdp) == [good]
     assert "end-of-candidates" not in checked.sdp
     assert checked.type == "offer"
+
+
+def test_lines_on_sources_are_bounded(offer: str) -> None:
+    """aiortc's parser takes time by their square, on the loop that carries the media."""
+    many = [f"a=ssrc:{number} cname:x" for number in range(1500)]
+    checked = check_offer(with_candidates(offer, *many))
+    assert 1 < checked.sdp.count("a=ssrc:") <= 64
 
 
 def test_remote_candidates_are_bounded(offer: str) -> None:
@@ -118,6 +126,21 @@ def test_what_only_shows_when_answered_is_refused_and_leaves_nothing(offer: str,
             await answered(connection, check_offer(spoilt(offer)))
         assert connection.connectionState == "closed"
         await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+
+    asyncio.run(scene())
+
+
+def test_an_offer_that_bundles_what_it_does_not_have_is_refused() -> None:
+    async def scene() -> None:
+        pair = new_connection(WebRtcConfig(), "127.0.0.1")
+        for kind in ("video", "audio"):
+            pair.addTransceiver(kind, direction="sendonly")
+        merged = re.sub(r"m=audio.*\r\n", "", await offer_of(pair))  # its attributes now belong to the picture
+        await pair.close()
+        connection = new_connection(WebRtcConfig(), "127.0.0.1")
+        with pytest.raises(BadOffer):
+            await answered(connection, check_offer(merged), receive={"video"})
+        assert connection.connectionState == "closed"
 
     asyncio.run(scene())
 
