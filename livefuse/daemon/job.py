@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from livefuse.config import Config
+from livefuse.daemon.asked import AskedConfig, AskedText
 from livefuse.errors import LivefuseError
 
 JobKind = Literal["file", "pull"]
@@ -27,9 +28,9 @@ class FileJobRequest(BaseModel):
         min_length=1, max_length=4096, description="absolute path to write; appears when it is complete"
     )
     overwrite: bool = Field(False, description="replace an output that exists")
-    preset: str = Field("", description="preset to begin with")
-    identity: str = Field("", description="stored identity to put on; short for `identity.photo`")
-    config: Config = Field(
+    preset: AskedText = Field("", description="preset to begin with")
+    identity: AskedText = Field("", description="stored identity to put on; short for `identity.photo`")
+    config: AskedConfig = Field(
         default_factory=Config, description="settings over the preset's; `privacy.mode` is `open` unless said"
     )
 

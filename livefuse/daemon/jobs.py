@@ -18,7 +18,7 @@ from livefuse.daemon.job_runs import Report, Run, error_of, make_run
 from livefuse.daemon.jobs_store import JobsFile
 from livefuse.daemon.presets import Presets
 from livefuse.daemon_config import laid_over
-from livefuse.errors import AlreadyHere, BadValue, IdentityError, Interrupted, LicenceNotAccepted, NotHere
+from livefuse.errors import AlreadyHere, BadValue, DaemonError, IdentityError, Interrupted, LicenceNotAccepted, NotHere
 from livefuse.paths import Paths
 
 log = logging.getLogger("livefuse")
@@ -153,7 +153,13 @@ class Jobs:
             for other in waiting:
                 _refuse_same(job, other)
             self._jobs[job.id] = job
-            self._keep()
+            try:
+                self._file.write(list(self._jobs.values()))
+            except OSError as error:
+                del self._jobs[job.id]
+                raise DaemonError(
+                    f"the list of jobs cannot be kept: {error.strerror}", hint=f"is {self._file.path.parent} writable?"
+                ) from error
             self._changed.notify_all()
             return job.model_copy(deep=True)
 
@@ -212,7 +218,11 @@ class Jobs:
         return report
 
     def _keep(self) -> None:
-        self._file.write(list(self._jobs.values()))
+        """What was taken on goes on without the list on disk: a full disk must not end the thread that works it off."""
+        try:
+            self._file.write(list(self._jobs.values()))
+        except OSError as error:
+            log.error("the list of jobs cannot be kept in %s: %s", self._file.path, error.strerror)
 
 
 def _refuse_same(job: Job, other: Job) -> None:

@@ -281,3 +281,26 @@ def test_a_client_that_goes_makes_room(tmp_path: Path, monkeypatch: pytest.Monke
 
     with fake_api(tmp_path) as api:
         asyncio.run(run(api))
+
+
+HALF = "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/sessions", {"name": "second", "config": {"source": HALF}}),
+        ("PATCH", "/api/sessions/live", {"sinks": [HALF]}),
+        ("PATCH", "/api/sessions/live", {"cast": [{"photo": "a.png", "like": HALF}]}),
+        ("PUT", "/api/sessions/live/identity", {"photo": HALF}),
+        ("PUT", "/api/presets/soft", {"source": HALF}),
+        ("POST", "/api/jobs", {"input": "/a.png", "output": "/b.png", "identity": HALF}),
+        ("POST", "/api/jobs", {"input": "/a.png", "output": "/b.png", "config": {"identity": {"by": HALF}}}),
+    ],
+)
+def test_half_a_character_is_refused_for_no_list_could_show_it(api: Api, method: str, path: str, body: Any) -> None:
+    api.refused(method, path, 422, "LF0102", content=json.dumps(body), headers={"Content-Type": "application/json"})
+    assert api.daemon.channels.keys() == {"live"}
+    assert not api.daemon.channels["live"].changes
+    for listed in ("sessions", "jobs", "presets"):
+        assert api("GET", f"/api/{listed}").status_code == 200

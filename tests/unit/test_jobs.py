@@ -22,6 +22,7 @@ from livefuse.daemon.presets import Presets
 from livefuse.errors import (
     AlreadyHere,
     BadValue,
+    DaemonError,
     IdentityError,
     Interrupted,
     LicenceNotAccepted,
@@ -337,3 +338,25 @@ def test_a_pull_asks_for_the_licence_first(jobs: Jobs) -> None:
     assert jobs.add_pull(bound.name, accept_licence=True).accept_licence
     with pytest.raises(ModelMissing):
         jobs.add_pull("no-such-model")
+
+
+def test_a_disk_that_is_full_ends_no_worker_and_takes_no_job(
+    jobs: Jobs, held: Held, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = jobs.add_file(request(clip))
+    until(lambda: jobs.get(first.id).state == "running")
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("livefuse.daemon.jobs_store.write_durably", full)
+        with pytest.raises(DaemonError, match="No space left"):
+            jobs.add_file(request(clip, "second.mp4"))
+        assert [job.id for job in jobs.list()] == [first.id]
+        held.runs[0].over.set()
+        until(lambda: jobs.get(first.id).state == "done")
+    second = jobs.add_file(request(clip, "second.mp4"))
+    until(lambda: jobs.get(second.id).state == "running")
+    held.runs[1].over.set()
+    until(lambda: jobs.get(second.id).state == "done")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from livefuse.config import Config
+from livefuse.daemon.asked import AskedConfig
 from livefuse.web.api.told import Change, Told, api_router
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def router(daemon: Daemon) -> APIRouter:
         return Preset(name=preset, config=daemon.presets.get(preset))
 
     @router.put("/presets/{preset}", responses={201: {"model": Preset, "description": "It is new."}})
-    def put_preset(preset: str, body: Config, response: Response) -> Preset:
+    def put_preset(preset: str, body: AskedConfig, response: Response) -> Preset:
         """Keep settings under a name, in place of what it said before. Passwords in addresses are refused."""
         if daemon.presets.put(preset, body.model_dump(mode="json", exclude_unset=True)):
             response.status_code = 201

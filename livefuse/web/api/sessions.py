@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from livefuse.config import Config, make_config
+from livefuse.daemon.asked import AskedConfig
 from livefuse.daemon.shown import shown, unmasked
 from livefuse.daemon_config import SESSION_NAME, laid_over
 from livefuse.web.api.told import Asked, Change, Told, api_router, said
@@ -56,7 +57,7 @@ class NewSession(Asked):
 
     name: Annotated[str, Field(pattern=f"^{SESSION_NAME}$", description="becomes a part of its addresses")]
     preset: str = Field("", description="preset to begin with")
-    config: Config = Field(default_factory=Config, description="settings over the preset's; defaults where unsaid")
+    config: AskedConfig = Field(default_factory=Config, description="settings over the preset's; defaults where unsaid")
     start: bool = Field(True, description="have it begin at once")
 
 
@@ -90,7 +91,7 @@ def router(daemon: Daemon, records: Records) -> APIRouter:
         return await told(daemon.channel(name), whole=request.state.role >= Role.CONTROL)
 
     @router.patch("/sessions/{name}")
-    async def change_session(name: str, body: Config) -> Change:
+    async def change_session(name: str, body: AskedConfig) -> Change:
         """Lay settings over a session's while it runs: what is not mentioned stays.
 
         What a running session cannot take restarts it; if that fails, all is as before. Addresses that come back masked,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from livefuse.config import IdentityConfig
+from livefuse.daemon.asked import AskedIdentity
 from livefuse.errors import NotHere
 from livefuse.sinks.url import parse_sink_url
 from livefuse.source.url import masked
@@ -86,7 +87,7 @@ def router(daemon: Daemon) -> APIRouter:
         return Change(**await daemon.channel(name).change({"source": body.url}))
 
     @router.put("/sessions/{name}/identity")
-    async def set_identity(name: str, body: IdentityConfig) -> Change:
+    async def set_identity(name: str, body: AskedIdentity) -> Change:
         """Put another face on: a stored identity, or a photo of the daemon's machine with the ground to use it."""
         whole = IdentityConfig().model_dump() | body.model_dump(exclude_unset=True)  # another face has its own consent
         return Change(**await daemon.channel(name).change({"identity": whole}))
