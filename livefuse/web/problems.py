@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import re
 import traceback
@@ -13,10 +14,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from livefuse import errors
-from livefuse.errors import BadValue, DaemonError, LivefuseError, NotAllowed, NotHere
+from livefuse.errors import BadValue, DaemonError, LivefuseError, NotAllowed, NotHere, UnknownKey
 from livefuse.source.url import masked
 
 MEDIA_TYPE = "application/problem+json"
@@ -94,14 +96,17 @@ def problem(
     return JSONResponse(body | more, status, {**wait, **(headers or {})}, MEDIA_TYPE)
 
 
-def explained(error: Exception, secrets: Sequence[str] = ()) -> JSONResponse:
-    """Any exception as a response; what nobody foresaw is logged, and answered without its words."""
+def explained(error: Exception, secrets: Sequence[str] = (), *, asked: Any = None) -> JSONResponse:
+    """Any exception as a response; what nobody foresaw is logged, and answered without its words.
+
+    `asked` is the type of the body that the route takes: where the nearest key is looked for.
+    """
     if isinstance(error, Refused):
         return problem(error.status_code, error.error, error.headers, secrets=secrets)
     if isinstance(error, LivefuseError):
         return problem(status_of(type(error)), error, secrets=secrets)
     if isinstance(error, RequestValidationError):
-        return _invalid(error, secrets)
+        return _invalid(error, secrets, asked)
     if isinstance(error, HTTPException):
         said = scrubbed(str(error.detail), secrets)
         return problem(error.status_code, _of_http(error.status_code, said), error.headers, secrets=secrets)
@@ -122,7 +127,7 @@ def install(app: FastAPI, secrets: Sequence[str]) -> None:
     """Answer every error of the application's routes as a problem."""
 
     async def answer(request: Request, error: Exception) -> JSONResponse:
-        response = explained(error, secrets)
+        response = explained(error, secrets, asked=_asked(request))
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             response.headers["Allow"] = ", ".join(_methods(app, request.scope["path"]))
         return response
@@ -137,15 +142,39 @@ def _methods(app: FastAPI, path: str) -> list[str]:
     return sorted({method for route in fitting for method in route.methods or ()})
 
 
-def _invalid(error: RequestValidationError, secrets: Sequence[str]) -> JSONResponse:
+def _asked(request: Request) -> Any:
+    """The type of the body that the route takes, or None."""
+    field = getattr(request.scope.get("route"), "body_field", None)
+    return field.field_info.annotation if field is not None else None
+
+
+def _invalid(error: RequestValidationError, secrets: Sequence[str], asked: Any) -> JSONResponse:
     # without `input`: a body may hold a password
     found = [
         {"where": ".".join(str(part) for part in one["loc"]), "what": scrubbed(str(one["msg"]), secrets)}
         for one in error.errors()
     ]
+    first = error.errors()[0]
+    if first["type"] == "extra_forbidden" and first["loc"][0] == "body":
+        path = [str(part) for part in first["loc"][1:]]
+        unknown = UnknownKey(f"request: unknown key `{'.'.join(path)}`", hint=_nearest(path, asked))
+        return problem(422, unknown, secrets=secrets, errors=found)
     words = "; ".join(f"{one['where']}: {one['what']}" for one in found)
     hint = "/docs describes what this address takes"
     return problem(422, BadValue(f"the request does not fit: {words}", hint=hint), secrets=secrets, errors=found)
+
+
+def _nearest(path: Sequence[str], asked: Any) -> str:
+    *above, wrong = path
+    for part in above:
+        info = getattr(asked, "model_fields", {}).get(part)
+        asked = info.annotation if info is not None else None
+    if not (isinstance(asked, type) and issubclass(asked, BaseModel)):
+        return "/docs describes what this address takes"
+    near = difflib.get_close_matches(wrong, asked.model_fields, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean `{'.'.join([*above, near[0]])}`?"
+    return "known keys here: " + ", ".join(asked.model_fields)
 
 
 def _of_http(status: int, detail: str) -> LivefuseError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
+from livefuse.config import Config
 from livefuse.daemon_config import ServeConfig
 from livefuse.errors import BadValue, LivefuseError, SinkLost
 from livefuse.web.docs import routes
@@ -576,3 +578,28 @@ def test_validation_errors_say_where_and_not_what_was_sent() -> None:
     assert body["code"] == "LF0102"
     assert body["errors"][0]["where"] == "query.count"
     assert "hunter2" not in response.text
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize(
+    ("body", "key", "hint"),
+    [
+        ({"overlay": {"enabledd": True}}, "overlay.enabledd", "did you mean `overlay.enabled`?"),
+        ({"overlai": {}}, "overlai", "did you mean `overlay`?"),
+        ({"overlay": {"zzz": 1}}, "overlay.zzz", "known keys here: enabled"),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_nearest(body: dict[str, Any], key: str, hint: str) -> None:
+    app = FakeDaemon().app
+
+    @app.post("/a/checked/body")
+    async def changed(body: Config) -> Response:
+        return Response()
+
+    response = ask(
+        app, "POST", "/a/checked/body", headers=BEARER | {"Content-Type": "application/json"}, content=json.dumps(body)
+    )
+    assert response.status_code == 422
+    said = problem_of(response)
+    assert (said["code"], said["detail"]) == ("LF0101", f"request: unknown key `{key}`")
+    assert said["hint"].startswith(hint)
