@@ -24,7 +24,7 @@ def jobs_list(daemon: Daemon = "", as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [[job["id"][:_SHOWN], job["state"], job["kind"], _what(job), _far(job)] for job in found["jobs"]]
+    rows = [[job["id"][:_SHOWN], job["state"], job["kind"], _short(job), _far(job)] for job in found["jobs"]]
     print_table(["ID", "STATE", "KIND", "WHAT", "PROGRESS"], rows, colours=_COLOURS)
 
 
@@ -94,6 +94,11 @@ def _path(client: Any, job_id: str) -> str:
 
 def _what(job: Mapping[str, Any]) -> str:
     return f"{job['input']} -> {job['output']}" if job["kind"] == "file" else str(job["model"])
+
+
+def _short(job: Mapping[str, Any]) -> str:
+    """Without folders: whole paths are what `livefuse jobs show` prints."""
+    return f"{Path(job['input']).name} -> {Path(job['output']).name}" if job["kind"] == "file" else _what(job)
 
 
 def _far(job: Mapping[str, Any]) -> str:

@@ -142,7 +142,8 @@ def _do(name: str, what: str, daemon: str, as_json: bool) -> None:
 
 def _row(session: Mapping[str, Any]) -> list[str]:
     latency = session["latency_ms"]
-    figures = [f"{value:.1f}" for value in (session["fps"], latency["p50"], latency["p95"])]
+    runs = session["state"] == "running"  # what does not run has no figures: 0.0 ms would be the best of all
+    figures = [f"{value:.1f}" if runs else "-" for value in (session["fps"], latency["p50"], latency["p95"])]
     sinks = ", ".join(session["sinks"]) or "-"
     return [session["name"], session["state"], session["source"], *figures, str(session["viewers"]), sinks]
 
@@ -166,4 +167,4 @@ def _words(value: Any) -> str:
 
 
 def _told(error: Mapping[str, str]) -> str:
-    return f"{error['code']} {error['message']}" + (f"; try: {error['hint']}" if error["hint"] else "")
+    return f"{error['code']} {error['message']}" + (f"\n  Try:  {error['hint']}" if error["hint"] else "")

@@ -13,6 +13,7 @@ from livefuse.cli import options as o
 from livefuse.cli.listing import print_json, print_table
 from livefuse.cli.remote import AsJson, Daemon, SessionName, connect, nested, tell
 from livefuse.cli.sessions import change_words, path_of
+from livefuse.cli.table import in_order
 from livefuse.errors import SourceNotFound
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ def sink_add(
     """Hand a running session's pictures to one more output."""
     with connect(daemon) as client:
         made = client.post(path_of(name, "sinks"), {"url": url})
-    tell(made, as_json, f"{name}: added {made['name']}")
+    waits = made["name"].isdigit()  # a session that does not run counts its sinks instead of naming them
+    told = f"{name} does not run: {made['url']} opens when it starts" if waits else f"{name}: added {made['name']}"
+    tell(made, as_json, told)
 
 
 def sink_remove(
@@ -156,7 +159,7 @@ def _view(name: str, record: Mapping[str, Any]) -> Group:
 def _stage_rows(record: Mapping[str, Any]) -> list[list[str]]:
     """A row for each stage, then for the whole way."""
     ways = {"pipeline": record.get("pipeline_ms"), "capture to sink": record.get("latency_ms")}
-    spreads = {**record.get("stages_ms", {}), **ways}
+    spreads = {**in_order(record.get("stages_ms", {})), **ways}
     return [[stage, *(f"{of[key]:.2f}" for key in ("p50", "p95", "p99"))] for stage, of in spreads.items() if of]
 
 

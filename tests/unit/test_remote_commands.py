@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from livefuse.cli import sessions_parts
 from livefuse.cli.groups import jobs_app, sessions_app
 from livefuse.cli.remote import connect, health, nested
+from livefuse.cli.table import in_order
 from livefuse.client import Client
 from livefuse.daemon.jobs import Jobs
 from livefuse.daemon.presets import Presets
@@ -109,6 +110,15 @@ class TestSeeing:
         assert lines[1].split() == ["live", "running", "synthetic:", "30.0", "11.0", "22.0", "0", "-"]
         assert [session["name"] for session in printed("list")["sessions"]] == ["live", "guest"]
 
+    def test_rows_end_where_their_words_do(self, daemon: FakeDaemon) -> None:
+        for words in (["list"], ["show", "live"], ["stats", "live"]):
+            lines = run(*words).stdout.splitlines()
+            assert lines == [line.rstrip() for line in lines]
+
+    def test_what_does_not_run_has_no_figures(self, daemon: FakeDaemon) -> None:
+        run("stop", "live")
+        assert run("list").stdout.splitlines()[1].split()[:6] == ["live", "stopped", "synthetic:", "-", "-", "-"]
+
     def test_one_session_is_shown_key_by_key(self, daemon: FakeDaemon) -> None:
         text = run("show", "live").stdout
         assert "urls.whip" in text
@@ -129,6 +139,10 @@ class TestSeeing:
         assert [line.split()[0] for line in text.splitlines()[:5]] == ["STAGE", "detect", "swap", "pipeline", "capture"]
         assert "900 frames at 30.0 fps, 3 not swapped; dropped: deadline 2" in text
         assert printed("stats", "live")["latency_ms"] == SPREAD
+
+    def test_stages_stand_in_the_order_in_which_a_frame_meets_them(self) -> None:
+        stages = {"sink": 1, "look": 2, "mine": 3, "detect": 4, "swap": 5, "lane": 6}
+        assert list(in_order(stages)) == ["look", "detect", "lane", "swap", "sink", "mine"]
 
     def test_what_is_watched_is_drawn_again_each_second(
         self, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
@@ -213,6 +227,11 @@ class TestChanging:
         with pytest.raises(NotHere):
             run("sink", "remove", "live", "sink0")
 
+    def test_a_sink_of_a_session_that_does_not_run_waits(self, daemon: FakeDaemon) -> None:
+        run("stop", "live")
+        words = run("sink", "add", "live", "udp://127.0.0.1:5004").stderr
+        assert "live does not run: udp://127.0.0.1:5004 opens when it starts" in words
+
     def test_the_file_is_read_again(self, daemon: FakeDaemon) -> None:
         assert "nothing in the file has changed" in run("reload").stderr
         assert daemon.events == ["reload"]
@@ -283,6 +302,7 @@ class TestJobs:
         ).stdout.strip()  # fmt: skip
         row = run("list", app=jobs_app).stdout.splitlines()[1].split()
         assert row[:3] == [job_id[:8], "queued", "file"]
+        assert row[3:6] == ["in.png", "->", "out.png"]
         assert f"{source} -> {out}" in run("show", job_id[:8], app=jobs_app).stdout
         run("cancel", job_id[:8], app=jobs_app)
         assert daemon.jobs.get(job_id).state == "cancelled"
