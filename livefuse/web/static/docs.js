@@ -68,9 +68,10 @@ function operation(method, path, said) {
   const details = element("details");
   const summary = element("summary");
   summary.append(element("span", method.toUpperCase(), "method"), element("code", path));
-  summary.append(element("span", said.summary ?? ""), element("span", said["x-role"] ?? "", "role"));
+  const [about, ...more] = (said.description ?? "").split("\n\n"); // ends with who may call it, which `role` says
+  summary.append(element("span", more.length ? about : (said.summary ?? ""), "about"), element("span", said["x-role"] ?? "", "role"));
   details.append(summary);
-  if (said.description) details.append(element("p", said.description));
+  for (const words of more.length ? more : [about]) if (words) details.append(element("p", words));
   const parameters = (said.parameters ?? []).map((one) => {
     const words = [one.required ? "needed" : "", one.description].filter(Boolean).join("; ");
     return [element("code", one.name), `${one.in}, ${typeWords(one.schema)}`, words];
