@@ -30,6 +30,8 @@ INFO = StreamInfo(320, 240, Fraction(30), "yuv420p", Colour())
 def run(scene: Callable[[Broadcast], Awaitable[None]], **settings: Any) -> None:
     """A scene with a broadcast of its own, after which no task and no thread of ours is left."""
 
+    before = set(threading.enumerate())  # other tests' pools may still stand
+
     async def play() -> None:
         broadcast = Broadcast("live", WebRtcConfig.model_validate(settings), MonotonicClock())
         try:
@@ -37,7 +39,8 @@ def run(scene: Callable[[Broadcast], Awaitable[None]], **settings: Any) -> None:
         finally:
             await broadcast.close()
         await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
-        assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("livefuse-")]
+        left = set(threading.enumerate()) - before
+        assert not [thread.name for thread in left if thread.name.startswith("livefuse-")]
 
     asyncio.run(play())
 
