@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -55,6 +56,7 @@ class Changes(ABC):
     def __init__(self, config: Config) -> None:
         self.config = config
         self._running: Running | None = None
+        self._closers: list[object] = []  # who waits to close privacy
         self._changing = threading.Lock()  # two changes at once would each lose the other's half of the configuration
 
     def change(self, config: Config) -> list[str]:
@@ -63,16 +65,29 @@ class Changes(ABC):
         A failure leaves what holds now in force, but for closing privacy, which happens first and stays.
         Raises: NeedsRestart naming the keys that a running session cannot take; whatever the new settings need and lack.
         """
-        steps = plan(self.config, config)
-        if steps.restart:
-            raise NeedsRestart(
-                f"{', '.join(steps.restart)}: not while the session runs", hint="restart the session for it"
-            )
-        if config.privacy.mode == "closed" != self.config.privacy.mode:
-            self.change_privacy("closed")
-        with self._changing:
+        _check(plan(self.config, config))
+        with self.closing(config.privacy.mode), self._changing:
+            steps = plan(self.config, config)  # anew: what held before may just have been changed
+            _check(steps)
+            if config.privacy.mode == "closed" != self.config.privacy.mode:
+                self._set_privacy(self._now(), "closed")
             self._go_over(self._now(), config, steps)
-        return steps.keys
+            return steps.keys
+
+    @contextmanager
+    def closing(self, mode: str = "closed") -> Iterator[None]:
+        """For whoever is about to close privacy: all is covered from the next frame on, however long a change that began
+        with privacy open still takes. Another `mode` does nothing."""
+        if mode != "closed":
+            yield
+            return
+        self._closers.append(None)
+        try:
+            if self._running is not None:
+                self._running.loop.between_frames(self._cover)
+            yield
+        finally:
+            self._closers.pop()
 
     def add_sink(self, url: str) -> str:
         """Send the pictures to one more place as well; the sink's name. Raises: BadValue, SinkError."""
@@ -97,7 +112,7 @@ class Changes(ABC):
 
         Raises: SourceError, BadValue; NeedsRestart where its pictures are of another size or format.
         """
-        self.change(self.config.model_copy(update={"source": url}))
+        self._dress(source=url)
 
     def change_identity(self, identity: IdentityConfig) -> None:
         """Put another face on. Raises: IdentityError."""
@@ -138,23 +153,8 @@ class Changes(ABC):
 
         Raises: BadValue where settings leave parts of the real face in the picture, IdentityError, ModelError.
         """
-        with self._changing:
-            running = self._now()
-            privacy = self.config.privacy.model_copy(update={"mode": mode})
-            config = self.config.model_copy(update={"privacy": privacy})
-
-            def close(_: PipelineLoop) -> None:
-                running.stages.composite.privacy = privacy
-
-            if mode == "closed":
-                running.loop.between_frames(close)
-                self.config = config
-            try:
-                self._wear(running, config)
-            except Exception:
-                if mode == "closed":
-                    running.loop.between_frames(_undress)
-                raise
+        with self.closing(mode), self._changing:
+            self._set_privacy(self._now(), mode)
 
     def change_overlay(self, enabled: bool) -> None:
         """Show or hide the latency overlay."""
@@ -165,11 +165,35 @@ class Changes(ABC):
             config = self.config.model_copy(update=sections)
             self._go_over(self._now(), config, plan(self.config, config))
 
+    def _set_privacy(self, running: Running, mode: Literal["closed", "open"]) -> None:
+        privacy = self.config.privacy.model_copy(update={"mode": mode})
+        config = self.config.model_copy(update={"privacy": privacy})
+        if mode == "closed":
+            running.loop.between_frames(self._cover)
+            self.config = config
+        self._wear(running, config)
+
+    def _cover(self, loop: PipelineLoop) -> None:
+        """Looks made for open privacy may show parts of the real face: nobody wears one until there is another."""
+        composite = loop.pipeline.composite
+        if composite.privacy.mode == "open":
+            composite.privacy = composite.privacy.model_copy(update={"mode": "closed"})
+            if self._running is not None and self._running.governor is not None:
+                self._running.governor.govern([])  # else it may put on what it has lowered
+            loop.look = replace(loop.look, identities=())
+
+    def _stay_covered(self, loop: PipelineLoop, config: Config) -> None:
+        if self._closers and config.privacy.mode == "open":
+            self._cover(loop)
+
     def _go_over(self, running: Running, config: Config, steps: Plan) -> None:
         """Make everything that is needed first; then only put it into force."""
         source = self._another_source(config.source) if steps.source else None
+        added: list[str] = []
         try:
             opened = [(self._open_sink(url), url) for url in steps.sinks_added]
+            for sink, url in opened:
+                added.append(running.sinks.add(sink, url))
             if steps.stages:
                 self._restage(running, config)
             else:
@@ -178,15 +202,14 @@ class Changes(ABC):
                     self._wear(running, config, choose)
                 elif choose is not None:
                     running.loop.between_frames(lambda _: choose())
-            for sink, url in opened:
-                running.sinks.add(sink, url)
         except BaseException:
             if source is not None:
                 source.close()
+            for name in added:
+                running.sinks.remove(name)
             raise
-        by_url = {url: name for name, url in running.sinks.urls.items()}
         for url in steps.sinks_removed:
-            running.sinks.remove(by_url[url])
+            running.sinks.remove(next(name for name, held in running.sinks.urls.items() if held == url))
         if "overlay.enabled" in steps.keys:
             running.loop.between_frames(lambda _: running.marks.show(config.overlay.enabled))
         self.config = config
@@ -205,6 +228,7 @@ class Changes(ABC):
             now.marks.config = config
             if now.governor is not None:
                 now.governor.govern(rungs)
+            self._stay_covered(loop, config)
 
         running.loop.between_frames(change)
 
@@ -220,6 +244,7 @@ class Changes(ABC):
             running.stages.composite.privacy = config.privacy
             if besides is not None:
                 besides()
+            self._stay_covered(loop, config)
 
         running.loop.between_frames(change)
         self.config = config
@@ -249,5 +274,6 @@ class Changes(ABC):
         return self._running
 
 
-def _undress(loop: PipelineLoop) -> None:
-    loop.look = replace(loop.look, identities=())
+def _check(steps: Plan) -> None:
+    if steps.restart:
+        raise NeedsRestart(f"{', '.join(steps.restart)}: not while the session runs", hint="restart the session for it")

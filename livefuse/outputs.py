@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from livefuse.clock import Clock
 from livefuse.config import LiveConfig
-from livefuse.errors import NotHere
+from livefuse.errors import NotHere, SessionError
 from livefuse.sinks.base import Sink, StreamInfo
 from livefuse.sinks.worker import SinkWorker
 from livefuse.stats import Stats
@@ -34,6 +34,7 @@ class Outputs:
         self._workers: tuple[SinkWorker, ...] = ()
         self._urls: dict[str, str] = {}
         self._changing = threading.Lock()
+        self._closed = False
 
     def __iter__(self) -> Iterator[SinkWorker]:
         return iter(self._workers)
@@ -51,7 +52,7 @@ class Outputs:
                 raise worker.error
 
     def add(self, sink: Sink, url: str) -> str:
-        """One more, once it is open; its name. Raises: SinkError."""
+        """One more, once it is open; its name. Raises: SinkError; SessionError once closed."""
         worker = self._worker(sink, url)
         worker.opened.wait()
         if worker.error is not None:
@@ -70,6 +71,8 @@ class Outputs:
 
     def close(self, *, keep: bool) -> None:
         """Complete all, or give all up."""
+        with self._changing:
+            self._closed = True
         for worker in self._workers:
             worker.finish(keep=keep)
         for worker in self._workers:
@@ -90,6 +93,8 @@ class Outputs:
 
     def _worker(self, sink: Sink, url: str) -> SinkWorker:
         with self._changing:
+            if self._closed:  # nobody would ever complete it
+                raise SessionError("the session has ended meanwhile", hint="start it again")
             name = _free(sink.name, [*self._urls])
             worker = SinkWorker(
                 sink, name, self._stream, self._clock, self._stats,

@@ -6,7 +6,9 @@ asyncio is for control: `run` starts the threads and waits; frames never pass th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -76,7 +78,8 @@ class Session(Changes):
         self._every, self._always, self._doors = every_frame, always, doors or Doors()
         self._threads: _Threads | None = None
         self._ended = asyncio.Event()
-        self._stopped = False
+        self._stopped = self._over = False
+        self._handing = threading.Lock()
         self._stats = Stats("")
 
     async def run(self) -> dict[str, Any]:
@@ -89,7 +92,7 @@ class Session(Changes):
         self._tell = _waker(asyncio.get_running_loop(), self._ended)
         self.state = "opening"
         try:
-            await asyncio.to_thread(self._open)
+            await asyncio.to_thread(self._open_first)
             self.state = "running"
             await self._wait()
         finally:
@@ -137,6 +140,10 @@ class Session(Changes):
     def fps(self) -> float:
         """Frames per second over the last two seconds."""
         return self._stats.fps(self.clock.now_ns())
+
+    def _open_first(self) -> None:
+        with self._changing:  # what is changed meanwhile is changed once all is there
+            self._open()
 
     def _open(self) -> None:
         """The source opens on a thread of its own: cameras and servers take their time, and so do models."""
@@ -207,10 +214,14 @@ class Session(Changes):
         assert self._threads is not None
         following, before = self._capture(source), self._threads.capture
         before.give_way(following)
-        self._threads.capture = following
-        if self._stopped:
-            following.halt()
-        following.start()
+        with self._handing:
+            if self._over:  # nobody would ever end this thread, or close its camera
+                following.halt()
+                raise SessionError("the session has ended meanwhile", hint="start it again")
+            self._threads.capture = following
+            if self._stopped:
+                following.halt()
+            following.start()
 
     def _capture(self, source: Source) -> Capture:
         return Capture(
@@ -230,6 +241,8 @@ class Session(Changes):
                 break
 
     def _close(self) -> None:
+        with self._handing:
+            self._over = True
         if self._threads is None:
             if self._source is not None:
                 self._source.close()
@@ -268,7 +281,7 @@ def _waker(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> Callable[[]
     """Sets an asyncio event from any thread, also while the loop is shutting down."""
 
     def wake() -> None:
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             loop.call_soon_threadsafe(event.set)
 
     return wake

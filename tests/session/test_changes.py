@@ -25,10 +25,12 @@ from livefuse.config import (
 )
 from livefuse.device.base import Lane, Picture
 from livefuse.device.cpu import CpuBackend
-from livefuse.errors import NoFace
+from livefuse.doors import Doors
+from livefuse.errors import NoFace, SessionError, SinkUnwritable
 from livefuse.frame import Crop, Crops
 from livefuse.pipeline import Pipeline
 from livefuse.session import Session
+from livefuse.sinks.base import StreamInfo
 from livefuse.stages import Stages
 from livefuse.swap.base import Look
 from livefuse.swap.identity import Identity
@@ -52,6 +54,11 @@ class Family(FakeSwapper):
         self.strangers += sum(int(crop.points[0, 0]) != self.number for crop in crops)
         self.swapped += len(crops)
         return super().__call__(lane, crops, identities, t_ns)
+
+
+class BrokenSink(FakeSink):
+    def open(self, info: StreamInfo) -> None:
+        raise SinkUnwritable("no such folder", hint="make it")
 
 
 class Wardrobe:
@@ -184,3 +191,96 @@ def test_closing_works_even_when_the_look_for_it_cannot_be_made() -> None:
     assert not swapped & set(sink.luma[-4:])
     record = session.record()
     assert record["frames"]["verdicts"].get("covered", 0) > 0
+
+
+def test_closing_waits_for_no_slow_change() -> None:
+    """A change that began with privacy open goes on; no frame leaves open any more, nor when it is done."""
+    wardrobe, sink, slow = Wardrobe(), FakeSink(), threading.Event()
+    session = a_session(wardrobe, sink)
+    modes: list[str] = []
+
+    def act() -> None:
+        session.change_privacy("open")
+        running = session._running
+        assert running is not None
+        _wait(lambda: running.stages.composite.privacy.mode == "open")
+        ready, look = threading.Event(), running.stages.look
+
+        def slowly(config: Config) -> Look:
+            ready.set()
+            slow.wait(20)
+            return look(config)
+
+        running.stages.look = slowly
+        dressing = threading.Thread(target=lambda: session.change_swapper(SwapConfig(model="other")))
+        dressing.start()
+        ready.wait(20)
+        closing = threading.Thread(target=lambda: session.change_privacy("closed"))
+        closing.start()
+        _wait(lambda: running.stages.composite.privacy.mode == "closed")
+        modes.append(running.stages.composite.privacy.mode)
+        assert not any(running.loop.look.identities), "a look made for open privacy may show parts of the face"
+        slow.set()
+        dressing.join(20)
+        closing.join(20)
+        _wait(lambda: any(running.loop.look.identities))
+        modes.append(running.stages.composite.privacy.mode)
+
+    while_running(session, sink, act)
+    assert modes == ["closed", "closed"]
+    assert (session.config.privacy.mode, session.config.swap.model) == ("closed", "other")
+
+
+def test_what_is_changed_by_others_meanwhile_is_not_undone() -> None:
+    """Another source is no reason to go back to the privacy that held when it was asked for."""
+    wardrobe, sink = Wardrobe(), FakeSink()
+    session = a_session(wardrobe, sink)
+    session._doors = Doors(lambda _: FakeSource(10**6, live=True))
+
+    def act() -> None:
+        session.change_privacy("open")
+        session._changing.acquire()
+        asking = threading.Thread(target=lambda: session.change_source("another:"))
+        asking.start()
+        time.sleep(0.1)
+        session.config = session.config.model_copy(update={"privacy": PrivacyConfig(mode="closed")})
+        session._changing.release()
+        asking.join(20)
+
+    while_running(session, sink, act)
+    assert (session.config.source, session.config.privacy.mode) == ("another:", "closed")
+
+
+def test_a_sink_that_cannot_be_added_leaves_privacy_as_it_was() -> None:
+    wardrobe, sink = Wardrobe(), FakeSink()
+    session = a_session(wardrobe, sink)
+    session._open_sink = lambda _: BrokenSink()  # type: ignore[method-assign, assignment]
+    modes: list[str] = []
+
+    def act() -> None:
+        opened = PrivacyConfig(mode="open")
+        with pytest.raises(SinkUnwritable):
+            session.change(session.config.model_copy(update={"privacy": opened, "sinks": ("null:", "x.mp4")}))
+        seen = len(sink.luma)
+        _wait(lambda: len(sink.luma) > seen + 3)
+        assert session._running is not None
+        modes.append(session._running.stages.composite.privacy.mode)
+
+    while_running(session, sink, act)
+    assert modes == ["closed"]
+    assert (session.config.privacy.mode, session.config.sinks) == ("closed", ("null:",))
+
+
+def test_what_has_ended_takes_neither_source_nor_sink() -> None:
+    """Nobody would end their threads."""
+    wardrobe, sink = Wardrobe(), FakeSink()
+    session, late = a_session(wardrobe, sink), FakeSource(10**6, live=True)
+    while_running(session, sink, lambda: None)
+    session._doors = Doors(lambda _: late)
+    with pytest.raises(SessionError, match="ended"):
+        session.change_source("another:")
+    assert late.closed.is_set()
+    session._open_sink = lambda _: FakeSink("late")  # type: ignore[method-assign, assignment]
+    with pytest.raises(SessionError, match="ended"):
+        session.add_sink("x.mp4")
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("livefuse-")]
