@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 from livefuse.config import Config
+from livefuse.daemon.shown import error_for_viewers, masked_in, without_folders
 from livefuse.errors import LivefuseError
 from livefuse.session import Session
 from livefuse.source.url import masked
@@ -62,7 +63,8 @@ class Reported:
         }
 
     def record(self, figures: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The record of design §6 of this or the last session, with what WebRTC did beside it.
+        """The record of design §6 of this or the last session, with what WebRTC did beside it; without paths, for all
+        who may watch may read it.
 
         `figures` are the session's, where they have been worked out already: off the loop, for percentiles take a while.
         """
@@ -71,7 +73,9 @@ class Reported:
         now = {"state": self.state, "webrtc": self.broadcast.record(), "publisher": self.inlet.record()}
         if self._audio is not None:
             now["audio"] = self._audio.record()
-        return {**figures, **now, "error": _problem(self.error)}
+        sinks = {name: _sink(one) for name, one in figures.get("sinks", {}).items()}
+        told = {"sinks": sinks} if sinks else {}
+        return {**figures, **told, **now, "error": error_for_viewers(_problem(self.error))}
 
     def _runs(self) -> bool:
         return self.session is not None and self.session.state == "running"
@@ -81,4 +85,11 @@ class Reported:
 
 
 def _problem(error: LivefuseError | None) -> dict[str, str] | None:
-    return {"code": error.code, "message": error.message, "hint": error.hint} if error else None
+    """With the secrets of addresses masked: what FFmpeg says of a failure may name the whole of one."""
+    if error is None:
+        return None
+    return {"code": error.code, "message": masked_in(error.message), "hint": masked_in(error.hint)}
+
+
+def _sink(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {**figures, "error": without_folders(figures.get("error") or "")}

@@ -12,6 +12,12 @@ from livefuse.source.url import masked
 
 MASK = "***"
 _SECRETS = ("token", "credential", "secret", "password")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"<>`,)\]]+")
+_USER = re.compile(
+    r"(\b[A-Za-z][A-Za-z0-9+.-]+://[^\s/@:]*:)[^\s/]*@"
+)  # whole: passwords may hold what ends an address
+_FOLDERS = re.compile(r"(?<![\w:/*@.])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\"`:]+[/\\])+")
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::([^}]*))?\}")
 
 
@@ -29,6 +35,40 @@ def _shown(value: Any, key: str) -> Any:
     if isinstance(value, str):
         return MASK if value and key in _SECRETS else masked(value)
     return value
+
+
+def masked_in(text: str) -> str:
+    """A message with the secrets of the addresses in it as `***`."""
+    return _ADDRESS.sub(lambda found: masked(found[0]), _USER.sub(r"\1***@", text))
+
+
+def without_folders(text: str) -> str:
+    """A message for those who may watch: of this machine's paths, the last part."""
+    return _FOLDERS.sub("", masked_in(text))
+
+
+def kind_of(url: str) -> str:
+    """`file:` or the scheme of a source's or sink's address; nothing of where it is."""
+    found = _SCHEME.match(url)
+    return f"{found[1].lower()}:" if found else "file:" if url else ""
+
+
+def for_viewers(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """A session's summary without paths, addresses and whose face it is: these are for whoever has the token."""
+    told = dict(summary)
+    if "identity" in told:
+        told["identity"] = ""
+    if "source" in told:
+        told["source"] = kind_of(told["source"])
+    if "sinks" in told:
+        told["sinks"] = {name: kind_of(url) for name, url in told["sinks"].items()}
+    told["error"] = error_for_viewers(told.get("error"))
+    return told
+
+
+def error_for_viewers(error: Mapping[str, str] | None) -> dict[str, str] | None:
+    """What went wrong, without paths."""
+    return {key: without_folders(value) for key, value in error.items()} if error else None
 
 
 def holds_secret(url: str) -> bool:

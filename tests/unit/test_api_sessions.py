@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from livefuse.config import make_config
+from livefuse.daemon.channel import Channel
+from livefuse.daemon_config import WebRtcConfig
 from livefuse.errors import SourceNotFound
 from livefuse.web.api import events
 from livefuse.web.api.events import stream
@@ -56,19 +58,19 @@ def test_a_session_is_made_from_a_preset_and_settings_over_it(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "code"),
     [
-        {"name": "A"},
-        {"name": "a/b"},
-        {"name": "x", "config": {"privcy": {}}},
-        {"name": "x", "config": {"privacy": {"mode": "ajar"}}},
-        {"name": "x", "more": 1},
-        {},
-        [],
+        ({"name": "A"}, "LF0102"),
+        ({"name": "a/b"}, "LF0102"),
+        ({"name": "x", "config": {"privcy": {}}}, "LF0101"),
+        ({"name": "x", "config": {"privacy": {"mode": "ajar"}}}, "LF0102"),
+        ({"name": "x", "more": 1}, "LF0101"),
+        ({}, "LF0102"),
+        ([], "LF0102"),
     ],
 )
-def test_what_makes_no_sense_makes_no_session(api: Api, body: Any) -> None:
-    api.refused("POST", "/api/sessions", 422, "LF0102", json=body)
+def test_what_makes_no_sense_makes_no_session(api: Api, body: Any, code: str) -> None:
+    api.refused("POST", "/api/sessions", 422, code, json=body)
     assert list(api.daemon.channels) == ["live"]
 
 
@@ -77,7 +79,7 @@ def test_a_change_says_only_what_was_said(api: Api) -> None:
     answer = api("PATCH", "/api/sessions/live", json={"swap": {"seam": 0.1}, "source": "rtsp://cam:***@host/x"})
     assert answer.json() == {"live": ["source", "swap"], "restarted": False}
     assert api.daemon.channels["live"].changes == [{"swap": {"seam": 0.1}, "source": CAMERA}]
-    api.refused("PATCH", "/api/sessions/live", 422, "LF0102", json={"swap": {"seem": 0.1}})
+    api.refused("PATCH", "/api/sessions/live", 422, "LF0101", json={"swap": {"seem": 0.1}})
 
 
 def test_a_session_is_started_stopped_and_begun_anew(api: Api) -> None:
@@ -116,7 +118,7 @@ def test_sinks_come_and_go_while_a_session_runs(api: Api) -> None:
 def test_sinks_of_a_session_that_does_not_run_are_settings(api: Api) -> None:
     channel = api.daemon.channels["live"]
     channel.state, channel.config = "stopped", make_config({"sinks": ["null:", "rtmp://host/app/key"]})
-    listed = api("GET", "/api/sessions/live/sinks", token=None).json()["sinks"]
+    listed = api("GET", "/api/sessions/live/sinks").json()["sinks"]
     assert [(one["name"], one["url"]) for one in listed] == [("0", "null:"), ("1", "rtmp://host/app/***")]
     assert api("POST", "/api/sessions/live/sinks", json={"url": "vcam:"}).json()["name"] == "2"
     assert channel.changes[-1] == {"sinks": ["null:", "rtmp://host/app/key", "vcam:"]}
@@ -304,3 +306,61 @@ def test_half_a_character_is_refused_for_no_list_could_show_it(api: Api, method:
     assert not api.daemon.channels["live"].changes
     for listed in ("sessions", "jobs", "presets"):
         assert api("GET", f"/api/{listed}").status_code == 200
+
+
+CANARY = "k4nary"
+FAULT = SourceNotFound(f"no such file: /home/{CANARY}/pictures/clip.mp4", hint=f"is rtsp://cam:{CANARY},x@host/1 up?")
+
+
+def test_viewers_are_not_told_paths_addresses_and_whose_face_it_is(api: Api) -> None:
+    channel = api.daemon.channels["live"]
+    summary = {
+        "name": "live", "state": "failed", "viewers": 0,
+        "error": {"code": "LF0201", "message": FAULT.message, "hint": FAULT.hint},
+        "source": f"/home/{CANARY}/a.mp4", "identity": f"/home/{CANARY}/me.jpg",
+        "sinks": {"out": f"file:/home/{CANARY}/b.mkv", "far": f"rtmp://{CANARY}/app/***"},
+    }  # fmt: skip
+    channel.summary = lambda figures=None: summary
+    for path in ("/api/sessions", "/api/sessions/live"):
+        told = api("GET", path, token=None)
+        assert CANARY not in told.text
+        assert CANARY in api("GET", path).text
+    session = api("GET", "/api/sessions/live", token=None).json()
+    assert (session["source"], session["identity"]) == ("file:", "")
+    assert session["sinks"] == {"out": "file:", "far": "rtmp:"}
+    assert session["error"]["message"] == "no such file: clip.mp4"
+
+
+def test_viewers_are_told_of_outputs_by_their_kind(api: Api) -> None:
+    channel = api.daemon.channels["live"]
+    channel.state, channel.config = "stopped", make_config({"sinks": [f"/home/{CANARY}/a.mkv", "rtmp://h/app/key"]})
+    told = api("GET", "/api/sessions/live/sinks", token=None).json()["sinks"]
+    assert [one["url"] for one in told] == ["file:", "rtmp:"]
+    told = api("GET", "/api/sessions/live/sinks").json()["sinks"]
+    assert [one["url"] for one in told] == [f"/home/{CANARY}/a.mkv", "rtmp://h/app/***"]
+
+
+def test_what_everybody_may_read_of_a_fault_holds_no_password_and_no_path() -> None:
+    async def scene() -> None:
+        channel = Channel("live", make_config({"source": CAMERA}), WebRtcConfig(audio=False))
+        channel._error = FAULT
+        record = channel.record({"sinks": {"out": {"frames": 1, "error": f"{FAULT}"}}})
+        assert CANARY not in json.dumps(record)
+        assert record["sinks"]["out"]["frames"] == 1
+        assert record["error"]["message"] == "no such file: clip.mp4"
+        assert channel.summary({})["error"]["message"] == FAULT.message
+        assert CANARY not in channel.summary({})["error"]["hint"]
+        await channel.close()
+
+    asyncio.run(scene())
+
+
+def test_events_hold_no_path(api: Api) -> None:
+    async def first() -> str:
+        channel = api.daemon.channels["live"]
+        channel.state, channel.error = "failed", FAULT
+        async for event in stream(lambda: [channel], Records(), 1.0):
+            return json.dumps(event.data)
+        raise AssertionError
+
+    assert CANARY not in asyncio.run(first())

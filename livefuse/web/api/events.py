@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from livefuse.daemon.shown import error_for_viewers
 from livefuse.errors import DaemonError
 from livefuse.web.api.told import api_router
 from livefuse.web.problems import Refused
@@ -105,7 +106,9 @@ def _state(channel: Channel) -> dict[str, Any]:
     return {
         "session": channel.name,
         "state": channel.state,
-        "error": {"code": error.code, "message": error.message, "hint": error.hint} if error else None,
+        "error": error_for_viewers(
+            {"code": error.code, "message": error.message, "hint": error.hint} if error else None
+        ),
         "viewers": channel.broadcast.viewers,
         "publisher": channel.inlet.connected,
     }

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from livefuse.config import Config, make_config
 from livefuse.daemon.asked import AskedConfig
-from livefuse.daemon.shown import shown, unmasked
+from livefuse.daemon.shown import for_viewers, shown, unmasked
 from livefuse.daemon_config import SESSION_NAME, laid_over
 from livefuse.web.api.told import Asked, Change, Told, api_router, said
 from livefuse.web.records import Records
@@ -70,10 +70,11 @@ def router(daemon: Daemon, records: Records) -> APIRouter:
 
     @router.get("/sessions")
     @view
-    async def list_sessions() -> SessionList:
-        """All sessions with their states."""
+    async def list_sessions(request: Request) -> SessionList:
+        """All sessions with their states; for whoever has the token, what goes in and out and whose face it is."""
+        whole = request.state.role >= Role.CONTROL
         all_records = [(channel, await records.record(channel)) for channel in list(daemon.channels.values())]
-        return SessionList(sessions=[SessionSummary(**channel.summary(figures)) for channel, figures in all_records])
+        return SessionList(sessions=[SessionSummary(**_summary(one, figures, whole)) for one, figures in all_records])
 
     @router.post("/sessions", status_code=201)
     async def create_session(body: NewSession, response: Response) -> Session:
@@ -133,4 +134,8 @@ def _told(channel: Channel, figures: Mapping[str, Any], *, whole: bool) -> Sessi
     base = f"/{channel.name}"
     urls = SessionUrls(player=base, publish=f"{base}/publish", whep=f"{base}/whep", whip=f"{base}/whip")
     config = shown(channel.config) if whole else None
-    return Session(**channel.summary(figures) | {"urls": urls, "config": config})
+    return Session(**_summary(channel, figures, whole) | {"urls": urls, "config": config})
+
+
+def _summary(channel: Channel, figures: Mapping[str, Any], whole: bool) -> dict[str, Any]:
+    return channel.summary(figures) if whole else for_viewers(channel.summary(figures))

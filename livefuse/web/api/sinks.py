@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from livefuse.config import IdentityConfig
 from livefuse.daemon.asked import AskedIdentity
+from livefuse.daemon.shown import kind_of, without_folders
 from livefuse.errors import NotHere
 from livefuse.sinks.url import parse_sink_url
 from livefuse.source.url import masked
 from livefuse.web.api.told import Asked, Change, Told, api_router
-from livefuse.web.roles import view
+from livefuse.web.roles import Role, view
 
 if TYPE_CHECKING:
     from livefuse.daemon.channel import Channel
@@ -52,9 +54,10 @@ def router(daemon: Daemon) -> APIRouter:
 
     @router.get("/sessions/{name}/sinks")
     @view
-    async def list_sinks(name: str) -> SinkList:
-        """Where a session's pictures go, beside its viewers."""
-        return SinkList(sinks=_sinks(daemon.channel(name)))
+    async def list_sinks(name: str, request: Request) -> SinkList:
+        """Where a session's pictures go, beside its viewers; where exactly, for whoever has the token."""
+        whole = request.state.role >= Role.CONTROL
+        return SinkList(sinks=_sinks(daemon.channel(name), masked if whole else kind_of))
 
     @router.post("/sessions/{name}/sinks", status_code=201)
     async def add_sink(name: str, body: Address, response: Response) -> Sink:
@@ -105,19 +108,19 @@ def router(daemon: Daemon) -> APIRouter:
     return router
 
 
-def _sinks(channel: Channel) -> list[Sink]:
+def _sinks(channel: Channel, told_url: Callable[[str], str]) -> list[Sink]:
     if channel.session is None or channel.state != "running":
-        return [Sink(name=str(number), url=masked(url)) for number, url in enumerate(channel.config.sinks)]
+        return [Sink(name=str(number), url=told_url(url)) for number, url in enumerate(channel.config.sinks)]
     record = channel.session.record().get("sinks", {})
     urls = channel.session.sink_urls
     told = {name: record.get(name, {}) for name in urls}
     return [
         Sink(
             name=name,
-            url=masked(urls[name]),
+            url=told_url(urls[name]),
             frames=one.get("frames", 0),
             dropped=one.get("dropped", 0),
-            error=one.get("error", ""),
+            error=without_folders(one.get("error") or ""),
         )
         for name, one in told.items()
     ]
