@@ -179,6 +179,22 @@ def test_a_real_error_with_markup_is_text(served: Daemon, pages: Pages) -> None:
     until(lambda: not fault.is_visible(), "a session that was removed leaves the list")
 
 
+def test_the_player_says_what_keeps_a_session_from_running(served: Daemon, pages: Pages) -> None:
+    face = {"photo": "synthetic:1", "consent": "synthetic"}
+    served.api("POST", "/sessions", json={"name": "broken", "config": {"source": "nothing.mp4", "identity": face}})
+    try:
+        page = pages.open(f"{served.url}/broken")
+        notice = page.locator("#notice:visible")
+        notice.wait_for()
+        assert "nothing.mp4" in (page.locator("#reason").text_content() or "")
+        served.api("PUT", "/sessions/broken/source", json={"url": "synthetic:320x240@15"})
+        until(lambda: not notice.is_visible(), "an error that is over is no longer told")
+        clean = pages.open(f"{served.url}/broken?clean=1")
+        assert not clean.locator("#notice").is_visible()
+    finally:
+        served.api("DELETE", "/sessions/broken")
+
+
 @pytest.mark.parametrize("path", ["/", "/live", "/live/publish"])
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_everything_has_a_name_and_fits_a_phone(served: Daemon, pages: Pages, path: str, scheme: str) -> None:

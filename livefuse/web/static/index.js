@@ -79,7 +79,7 @@ function show(session) {
   write(card.querySelector(".facts"), facts(session));
   const fault = card.querySelector(".fault");
   const error = session.error;
-  const words = error ? [error.message, error.hint].filter(Boolean).join(". ") : "";
+  const words = error ? [error.message, error.hint && `Try: ${error.hint}`].filter(Boolean).join("\n") : "";
   fault.hidden = !words;
   write(fault, words);
 }

@@ -8,6 +8,7 @@ import { Whep } from "./whep.js";
 const IDLE_MS = 2500;
 const CLEAR_AFTER_MS = 3000; // a clean page shows nothing, rather than a picture that stands still for longer
 const GAPS_KEPT = 120;
+const FAULT_EVERY_MS = 3000;
 
 const said = new URLSearchParams(location.search);
 const flag = (name, usual) => (said.has(name) ? !["0", "false", "no"].includes(said.get(name)) : usual);
@@ -36,6 +37,7 @@ whep.addEventListener("state", () => {
   root.dataset.state = at("status").dataset.state = whep.state;
   at("words").textContent = [words[whep.state], whep.reason].filter(Boolean).join(": ");
   const failing = whep.reason !== "" && whep.state !== "waiting";
+  at("notice").classList.remove("low");
   at("notice").hidden = clean || !failing || !(whep.hint || whep.state === "refused");
   at("reason").textContent = whep.reason;
   at("hint").textContent = whep.hint;
@@ -46,6 +48,21 @@ whep.addEventListener("state", () => {
   else clearing = setTimeout(() => document.body.classList.remove("shown"), CLEAR_AFTER_MS);
 });
 let clearing;
+
+// The slate says that something is wrong; this says what.
+async function tellFault() {
+  if (document.hidden || whep.state !== "live") return;
+  const session = await ask(`/api/sessions/${encodeURIComponent(name)}`).then((r) => r.json()).catch(() => null);
+  if (whep.state !== "live" || !session) return;
+  const error = session.error;
+  at("status").dataset.state = error ? "failed" : "live";
+  at("words").textContent = error ? "Interrupted" : words.live;
+  at("notice").hidden = !error;
+  at("notice").classList.toggle("low", Boolean(error)); // below what the slate says
+  at("reason").textContent = error?.message ?? "";
+  at("hint").textContent = error?.hint ?? "";
+}
+if (!clean) setInterval(tellFault, FAULT_EVERY_MS);
 
 // Browsers play without a gesture only what is silent.
 async function play(muted) {
