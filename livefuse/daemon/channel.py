@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from livefuse.clock import Clock, MonotonicClock
@@ -51,27 +51,29 @@ class Channel(Reported):
         self._resting: State = "stopped"
         self._stopping = asyncio.Event()
         self._changing = asyncio.Lock()
+        self._stops = self._closers = 0
+        self._closed = False
 
     async def start(self) -> None:
-        """Have a session run; what goes wrong later is told by `state` and `error`."""
+        """Have a session run; what goes wrong later is told by `state` and `error`. Raises: SessionError after `close`."""
+        if self._closed:
+            raise SessionError(f"{self.name} is being removed", hint="make it anew")
         if self._task is None or self._task.done():
             self._stopping.clear()
             self._error = None
             self._task = asyncio.create_task(self._keep_running(), name=f"channel {self.name}")
 
     async def stop(self) -> None:
-        """End the session; its outputs are completed."""
-        self._stopping.set()
-        if self.session is not None:
-            self.session.stop()
-        if self._task is not None:
-            await self._task
+        """End the session; its outputs are completed. A restart that is going on ends here too."""
+        self._stops += 1
+        await self._halt()
         self._resting = "stopped"
         self.broadcast.show_slate("paused")
 
     async def restart(self) -> None:
         """Begin anew; returns when the session runs. Raises: LivefuseError of what keeps it from running."""
-        await self._begin_with(None)
+        async with self._changing:
+            await self._begin_with(None)
 
     async def settled(self) -> None:
         """Wait until the session runs or will not. Raises: LivefuseError of what keeps it from running."""
@@ -84,6 +86,7 @@ class Channel(Reported):
 
     async def close(self) -> None:
         """For good: viewers and publisher are told."""
+        self._closed = True
         await self.stop()
         await asyncio.gather(self.broadcast.close(), self.inlet.close())
         if self._audio is not None:
@@ -92,9 +95,15 @@ class Channel(Reported):
     async def change(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """Lay nested settings over what holds now: `live` names the keys that a running session took without a hitch.
 
-        What it cannot take restarts it; if that fails, all is as before.
+        What it cannot take restarts it; if that fails, all is as before, but for privacy that was to be closed: that happens
+        at once, whatever other change is going on, and stays.
         Raises: UnknownKey, BadValue, and whatever the new settings lack.
         """
+        make_config(laid_over(self._now().model_dump(), overrides), origin="request")  # what is wrong closes nothing
+        with self._closing(overrides.get("privacy", {}).get("mode", "")):
+            return await self._change(overrides)
+
+    async def _change(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         async with self._changing:
             await self._opened()
             config = make_config(laid_over(self._now().model_dump(), overrides), origin="request")
@@ -121,6 +130,19 @@ class Channel(Reported):
             await asyncio.to_thread(self.session.remove_sink, name)
             self.config = self.session.config
 
+    @contextlib.contextmanager
+    def _closing(self, mode: str) -> Iterator[None]:
+        """Whoever closes privacy may have to wait for a change that takes long; the pictures do not."""
+        if mode != "closed":
+            yield
+            return
+        self._closers += 1
+        try:
+            with self.session.closing() if self.session is not None else contextlib.nullcontext():
+                yield
+        finally:
+            self._closers -= 1
+
     def _sound(self, webrtc: WebRtcConfig) -> AudioOut:
         held_ns = BROWSERS_HOLD_NS if webrtc.playout_delay else 0  # browsers then show pictures at once, but not sound
         return AudioOut(lambda: self.broadcast.video_latency_ns, self._clock, lead_ns=held_ns)
@@ -139,6 +161,9 @@ class Channel(Reported):
         except NeedsRestart:
             await self._restart_with(config, before)
             return {"live": [], "restarted": True}
+        except LivefuseError:
+            self.config = self.session.config  # privacy may have been closed
+            raise
         self.config = config
         return {"live": keys, "restarted": False}
 
@@ -146,6 +171,8 @@ class Channel(Reported):
         try:
             await self._begin_with(config)
         except LivefuseError:
+            if config.privacy.mode == "closed":
+                before = _closed(before)
             with contextlib.suppress(LivefuseError):  # it may not have run before either
                 await self._begin_with(before)
             raise
@@ -157,11 +184,20 @@ class Channel(Reported):
                 await self.settled()
 
     async def _begin_with(self, config: Config | None) -> None:
-        await self.stop()
+        stops = self._stops
+        await self._halt()
         if config is not None:
             self.config = config
-        await self.start()
-        await self.settled()
+        if stops == self._stops:  # else somebody wants it stopped
+            await self.start()
+            await self.settled()
+
+    async def _halt(self) -> None:
+        self._stopping.set()
+        if self.session is not None:
+            self.session.stop()
+        if self._task is not None:
+            await self._task
 
     async def _keep_running(self) -> None:
         wait_s = _RETRY_FIRST_S
@@ -207,6 +243,8 @@ class Channel(Reported):
 
     def _session(self) -> Session:
         config = self.config.model_copy(update={"sinks": _besides(self.config.sinks)})
+        if self._closers:
+            config = _closed(config)
         return Session(config, always=[self.broadcast.sink()], doors=Doors(self._open_source))
 
     def _open_source(self, url: str) -> Source:
@@ -218,6 +256,10 @@ class Channel(Reported):
         else:
             source = open_source(url, stall_ms=self.config.live.lost_ms)
         return source if self._audio is None else self._audio.follow(source)
+
+
+def _closed(config: Config) -> Config:
+    return config.model_copy(update={"privacy": config.privacy.model_copy(update={"mode": "closed"})})
 
 
 def _besides(sinks: tuple[str, ...]) -> tuple[str, ...]:

@@ -85,7 +85,8 @@ class Daemon:
         """End a session and forget it. Raises: NotHere."""
         channel = self.channel(name)
         await channel.close()
-        self.channels.pop(name, None)
+        if self.channels.get(name) is channel:  # else somebody was quicker, and another one has the name now
+            del self.channels[name]
 
     async def reload(self) -> dict[str, Any]:
         """Read the configuration file again and take over what has changed in it since; what else was changed stays.

@@ -17,6 +17,7 @@ from livefuse.errors import (
     AlreadyHere,
     BadValue,
     ConfigError,
+    LivefuseError,
     NotHere,
     SessionError,
     SourceNotFound,
@@ -132,6 +133,58 @@ def test_a_change_that_cannot_be_leaves_all_as_it_was() -> None:
     with_channel(PLAIN, act)
 
 
+def test_what_fails_with_privacy_to_be_closed_leaves_it_closed() -> None:
+    async def act(channel: Channel) -> None:
+        await channel.settled()
+        assert await channel.change({"privacy": {"mode": "open"}})
+        for other in ({"sinks": ["/nowhere/at/all.mp4"]}, {"source": "nothing.mp4", "live": {"deadline_ms": 80}}):
+            await channel.change({"privacy": {"mode": "open"}})
+            with pytest.raises(LivefuseError):
+                await channel.change({"privacy": {"mode": "closed"}, **other})
+            assert channel.config.privacy.mode == "closed"
+            await channel.settled()
+            assert channel.session is not None
+            assert channel.session.config.privacy.mode == "closed"
+            assert channel.session.config.source == PLAIN.source
+
+    with_channel(PLAIN, act)
+
+
+def test_closing_privacy_does_not_wait_for_another_change() -> None:
+    async def act(channel: Channel) -> None:
+        await channel.settled()
+        await channel.change({"privacy": {"mode": "open"}})
+        assert channel.session is not None
+        running = channel.session._running
+        assert running is not None
+        await reached(lambda: running.stages.composite.privacy.mode == "open")
+        async with channel._changing:
+            closing = asyncio.create_task(channel.change({"privacy": {"mode": "closed"}}))
+            await reached(lambda: running.stages.composite.privacy.mode == "closed")
+            assert not closing.done(), "its turn has not come"
+        assert (await closing)["live"] == ["privacy.mode"]
+        assert channel.session.config.privacy.mode == "closed"
+
+    with_channel(PLAIN, act)
+
+
+def test_what_is_stopped_while_it_restarts_stays_stopped() -> None:
+    async def act(channel: Channel) -> None:
+        await channel.settled()
+        restarting = asyncio.create_task(channel.restart())
+        await asyncio.sleep(0)
+        await channel.stop()
+        await restarting
+        assert channel.state == "stopped"
+        closing = asyncio.create_task(channel.close())
+        await asyncio.sleep(0)
+        with pytest.raises(SessionError, match="removed"):
+            await channel.start()
+        await closing
+
+    with_channel(PLAIN, act)
+
+
 def test_a_session_whose_source_is_missing_tries_again_until_it_is_there(tmp_path: Path) -> None:
     clip = tmp_path / "later.png"
 
@@ -229,6 +282,28 @@ def test_sessions_are_created_and_removed_by_name(paths: Paths) -> None:
         await daemon.remove("other")
         with pytest.raises(NotHere, match="other"):
             daemon.channel("other")
+
+    with_daemon(Daemon(DaemonConfig(sessions={"live": PLAIN}), paths=paths), act)
+
+
+def test_a_name_that_was_given_anew_is_not_taken_away_by_a_late_removal(paths: Paths) -> None:
+    async def act(daemon: Daemon) -> None:
+        old, go_on = daemon.channel("live"), asyncio.Event()
+        close = old.close
+
+        async def late() -> None:
+            await close()
+            await go_on.wait()
+
+        slow = asyncio.create_task(daemon.remove("live"))
+        await asyncio.sleep(0)
+        old.close = late  # type: ignore[method-assign]
+        slower = asyncio.create_task(daemon.remove("live"))
+        await slow
+        new = await daemon.create("live", PLAIN)
+        go_on.set()
+        await slower
+        assert daemon.channel("live") is new
 
     with_daemon(Daemon(DaemonConfig(sessions={"live": PLAIN}), paths=paths), act)
 
