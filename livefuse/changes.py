@@ -65,10 +65,10 @@ class Changes(ABC):
         A failure leaves what holds now in force, but for closing privacy, which happens first and stays.
         Raises: NeedsRestart naming the keys that a running session cannot take; whatever the new settings need and lack.
         """
-        _check(plan(self.config, config))
+        _check(plan(self.config, config), config)
         with self.closing(config.privacy.mode), self._changing:
             steps = plan(self.config, config)  # anew: what held before may just have been changed
-            _check(steps)
+            _check(steps, config)
             if config.privacy.mode == "closed" != self.config.privacy.mode:
                 self._set_privacy(self._now(), "closed")
             self._go_over(self._now(), config, steps)
@@ -274,6 +274,9 @@ class Changes(ABC):
         return self._running
 
 
-def _check(steps: Plan) -> None:
+def _check(steps: Plan, config: Config) -> None:
     if steps.restart:
         raise NeedsRestart(f"{', '.join(steps.restart)}: not while the session runs", hint="restart the session for it")
+    if steps.source and "privacy.mode" in steps.keys and config.privacy.mode == "open":
+        # what the source before has delivered is still on its way, and was never meant to be seen
+        raise NeedsRestart("source, privacy.mode: not both while the session runs", hint="restart the session for it")

@@ -150,6 +150,22 @@ def test_what_fails_with_privacy_to_be_closed_leaves_it_closed() -> None:
     with_channel(PLAIN, act)
 
 
+def test_another_source_that_may_be_seen_does_not_open_the_one_before() -> None:
+    async def act(channel: Channel) -> None:
+        await channel.settled()
+        before = channel.session
+        other = {"source": "synthetic:160x120@25", "privacy": {"mode": "open"}}
+        assert (await channel.change(other))["restarted"]
+        assert before is not None
+        assert before.config.privacy.mode == "closed"
+        assert channel.session is not before
+        assert channel.config.privacy.mode == "open"
+        closed = {"source": PLAIN.source, "privacy": {"mode": "closed"}}
+        assert not (await channel.change(closed))["restarted"], "closing comes first"
+
+    with_channel(PLAIN, act)
+
+
 def test_closing_privacy_does_not_wait_for_another_change() -> None:
     async def act(channel: Channel) -> None:
         await channel.settled()
