@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from livefuse import __version__
-from livefuse.web.roles import everybody
+from livefuse.web.roles import Role, everybody
 
 if TYPE_CHECKING:
     from livefuse.daemon.daemon import Daemon
@@ -25,13 +25,14 @@ def router(daemon: Daemon) -> APIRouter:
 
     @router.get("/readyz", responses={503: {"description": "Some session that should run does not."}})
     @everybody
-    async def ready(response: Response) -> dict[str, Any]:
-        """Every session that should run does; otherwise 503, and what keeps which from running."""
+    async def ready(request: Request, response: Response) -> dict[str, Any]:
+        """Every session that should run does; otherwise 503, and for those who may watch, what keeps which from running."""
         missing = not_ready(daemon)
         if missing:
             response.status_code = 503
             response.headers["Retry-After"] = "1"
-        return {"status": "waiting" if missing else "ready", "sessions": missing}
+        told = missing if request.state.role >= Role.VIEW else {}
+        return {"status": "waiting" if missing else "ready", "sessions": told}
 
     return router
 

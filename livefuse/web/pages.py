@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request, Response
 
 from livefuse.errors import NotHere
-from livefuse.web.roles import everybody
+from livefuse.web.roles import Role, everybody
 
 if TYPE_CHECKING:
     from livefuse.daemon.daemon import Daemon
@@ -97,6 +97,12 @@ def router(daemon: Daemon) -> APIRouter:
     files = StaticFiles(static_folder())
     ancestors = " ".join(["'self'", *daemon.config.serve.origins])
 
+    def known(name: str, request: Request) -> None:
+        """Which other sessions there are is for those who may watch."""
+        if request.state.role < Role.VIEW and name not in daemon.channels:
+            raise NotHere("there is no such session", hint="the start page lists them, with the token")
+        daemon.channel(name)
+
     @router.api_route("/", methods=["GET", "HEAD"])
     @everybody
     async def index(request: Request) -> Response:
@@ -110,14 +116,14 @@ def router(daemon: Daemon) -> APIRouter:
     @router.api_route("/{name}", methods=["GET", "HEAD"])
     @everybody
     async def player(name: str, request: Request) -> Response:
-        daemon.channel(name)
+        known(name, request)
         bare = "clean" in request.query_params
         return served(files.file("player.html"), request, policy(ancestors if bare else "'none'"))
 
     @router.api_route("/{name}/publish", methods=["GET", "HEAD"])
     @everybody
     async def publisher(name: str, request: Request) -> Response:
-        daemon.channel(name)
+        known(name, request)
         return served(files.file("publish.html"), request, policy())
 
     return router

@@ -18,8 +18,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from livefuse import errors
+from livefuse.daemon.shown import masked_in
 from livefuse.errors import BadValue, DaemonError, LivefuseError, NotAllowed, NotHere, UnknownKey
-from livefuse.source.url import masked
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -57,7 +57,6 @@ STATUS: Mapping[type[LivefuseError], int] = {
 }
 """What a class is answered with; those that are not here, as the nearest class above them."""
 
-_SECRET_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"<>`,)\]]+")
 _log = logging.getLogger(__name__)
 
 
@@ -120,7 +119,7 @@ def scrubbed(text: str, secrets: Sequence[str] = ()) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")
-    return _SECRET_URL.sub(lambda found: masked(found[0]), text)
+    return masked_in(text)
 
 
 def install(app: FastAPI, secrets: Sequence[str]) -> None:

@@ -27,8 +27,12 @@ class PromptProtocol(H11Protocol):
 
     def _look(self) -> None:
         now = self.conn.their_state is h11.IDLE, self.cycle
-        if now[0] and now == self._seen:  # no request has begun since the last look
+        if now == self._seen and (now[0] or self._pours()):  # no request has begun since the last look
             self.transport.close()
             return
         self._seen = now
         self._timer = self.loop.call_later(LOOK_S, self._look)
+
+    def _pours(self) -> bool:
+        """Whether the body of a request that was answered long ago still comes, byte by byte."""
+        return self.cycle is not None and self.cycle.response_complete and self.conn.their_state is h11.SEND_BODY

@@ -22,6 +22,8 @@ EXPOSED = "Location, ETag, Link, Retry-After"
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _HEADERS = "Authorization, Content-Type, If-Match, If-None-Match"
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_OF_PROXIES = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
+"""A proxy on this machine that puts our own name into Host (nginx does so unless told otherwise) looks local but for these."""
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::([0-9]{1,5}))?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -90,7 +92,8 @@ class Door:
         except Refused as error:
             await _refuse(error, scope, receive, send)
             return
-        scope["livefuse.local"] = is_loopback(host.host) and is_loopback(_client(scope))
+        direct = not any(_header(scope, name) for name in _OF_PROXIES)
+        scope["livefuse.local"] = direct and is_loopback(host.host) and is_loopback(_client(scope))
         if listed and scope["type"] == "http":
             await self._cross_origin(listed, scope, receive, send)
             return

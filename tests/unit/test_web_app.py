@@ -256,3 +256,15 @@ def test_a_failure_in_the_middle_of_an_answer_breaks_it_off() -> None:
 
     with pytest.raises(RuntimeError):
         asyncio.run(through_edge(half, asyncio.Event()))
+
+
+@pytest.mark.usefixtures("bare")
+def test_names_of_sessions_are_for_those_who_may_watch() -> None:
+    hidden = FakeDaemon(serve=ServeConfig(view="token"), names=("k4nary",))
+    hidden.channels["k4nary"].state = "starting"
+    for path, status in (("/other", 404), ("/other/publish", 404), ("/readyz", 503), ("/k4nary", 200)):
+        response = ask(hidden, "GET", path)
+        assert response.status_code == status
+        assert "k4nary" not in response.text
+    assert "k4nary" in ask(hidden, "GET", "/other", headers=BEARER).text
+    assert "k4nary" in ask(hidden, "GET", "/readyz", headers=BEARER).text

@@ -389,6 +389,8 @@ def test_watching_is_free_on_loopback_by_a_loopback_name_only() -> None:
     assert ask(proxied, "GET", "/api").status_code == 200
     assert ask(proxied, "GET", "/api", headers={"Host": "studio.example"}).status_code == 401
     assert ask(proxied, "GET", "/api", client="192.168.1.9").status_code == 401
+    for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"):  # a proxy that says Host: 127.0.0.1
+        assert ask(proxied, "GET", "/api", headers={name: "for=203.0.113.9"}).status_code == 401
     bound = daemon(host="0.0.0.0")
     assert ask(bound, "GET", "/api", at="192.168.1.5:7853", client="192.168.1.9").status_code == 401
     assert ask(bound, "GET", "/api").status_code == 401
@@ -525,7 +527,7 @@ def test_an_unexpected_error_is_logged_and_not_shown(caplog: pytest.LogCaptureFi
 def test_secrets_of_urls_do_not_leave(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="livefuse")
     error = SinkLost(
-        "rtmp://a.example/app/stream-key and srt://b:1?passphrase=hidden hung up", hint="rtsp://u:hidden@c/x"
+        "rtmp://a.example/app/stream-key and srt://b:1?passphrase=hidden hung up", hint="rtsp://u:a,b)hidden@c/x"
     )
     response = ask(failing(error), "POST", f"/a/failing/route?ticket={TOKEN}", headers=BEARER)
     assert response.status_code == 503
