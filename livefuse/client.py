@@ -60,8 +60,8 @@ def _lives(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
+    except PermissionError:  # another user's, who got the number after ours had ended: nobody to give a token to
+        return False
     return True
 
 

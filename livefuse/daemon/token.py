@@ -54,7 +54,7 @@ def _kept(file: Path) -> str:
         handle = os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     except FileNotFoundError:
         return ""
-    with os.fdopen(handle) as opened:
+    with os.fdopen(handle, errors="replace") as opened:
         if os.name == "posix" and stat.S_IMODE(os.fstat(handle).st_mode) & 0o077:
             os.fchmod(handle, 0o600)
         token = opened.read(1024).strip()

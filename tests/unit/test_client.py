@@ -63,6 +63,16 @@ class TestFind:
             Client.find(state=tmp_path)
         assert "livefuse serve" in caught.value.hint
 
+    def test_one_whose_number_another_user_has_got_is_none(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refused(pid: int, signal: int) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        told(tmp_path, 7853)
+        monkeypatch.setattr("livefuse.client.os.kill", refused)
+        assert running_daemons(tmp_path) == []
+
     @pytest.mark.parametrize("text", ["", "{", "[]", '"words"', "{}", '{"url": 1, "token": "", "pid": "x"}'])
     def test_a_file_that_says_something_else_is_none(self, tmp_path: Path, text: str) -> None:
         (tmp_path / "daemon-1.json").write_text(text)

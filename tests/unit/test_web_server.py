@@ -322,6 +322,30 @@ def test_a_connection_that_never_finishes_asking_is_closed(
     served(paths_in(tmp_path), work)
 
 
+def test_an_answered_request_whose_body_never_ends_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("livefuse.web.protocol.LOOK_S", 0.1)
+
+    async def work(ready: Serving, http: httpx.AsyncClient) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", ready.listening.port)
+        host = f"127.0.0.1:{ready.listening.port}".encode()
+        writer.write(b"POST /nowhere/at/all HTTP/1.1\r\nHost: " + host + b"\r\nContent-Type: application/json\r\n")
+        writer.write(b"Content-Length: 1000\r\n\r\n")
+        assert b" 404 " in await asyncio.wait_for(reader.readline(), 5)
+
+        async def drip() -> None:
+            while not reader.at_eof():
+                writer.write(b" ")
+                await asyncio.sleep(0.02)
+
+        dripping = asyncio.ensure_future(drip())
+        with contextlib.suppress(ConnectionError):
+            await asyncio.wait_for(reader.read(), 4)  # as long as bytes come, uvicorn itself would go on
+        dripping.cancel()
+        writer.close()
+
+    served(paths_in(tmp_path), work)
+
+
 # --- the token
 
 
@@ -346,11 +370,11 @@ def test_what_is_said_wins_over_what_is_kept(tmp_path: Path) -> None:
     assert not paths_in(tmp_path).state.exists()
 
 
-@pytest.mark.parametrize("damaged", ["", "short", "with space inside of it and more", "\x00" * 40])
+@pytest.mark.parametrize("damaged", ["", "short", "with space inside of it and more", "\x00" * 40, "\xff" * 40])
 def test_a_damaged_token_file_is_made_anew(tmp_path: Path, damaged: str) -> None:
     paths = paths_in(tmp_path)
     paths.state.mkdir(parents=True)
-    token_file(paths).write_text(damaged)
+    token_file(paths).write_bytes(damaged.encode("latin-1"))
     token = find_token(DaemonConfig(), paths, {})
     assert len(token) >= 40
     assert find_token(DaemonConfig(), paths, {}) == token
