@@ -8,6 +8,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 LOOK_S = 10.0
+MOST_CONNECTIONS = 500  # half of the files that a process usually may open: sessions and viewers need some too
 
 
 class PromptProtocol(H11Protocol):
@@ -18,6 +19,9 @@ class PromptProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            transport.close()
+            return
         self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -77,10 +77,10 @@ class Inlet:
         self.published += 1
         publisher.number = self.published
         before, self._publisher = self._publisher, publisher
+        peer.guard(self._config.idle_s, self._gone)  # first: whatever befalls the one before, this one is watched
         if before is not None and before.peer is not None:
             log.info("%s: a newer publisher takes over", self.name)
             await before.peer.close()
-        peer.guard(self._config.idle_s, self._gone)
         return peer
 
     def peer(self, peer_id: str) -> Peer | None:

@@ -322,6 +322,25 @@ def test_a_connection_that_never_finishes_asking_is_closed(
     served(paths_in(tmp_path), work)
 
 
+def test_connections_are_bounded_for_sessions_need_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("livefuse.web.protocol.MOST_CONNECTIONS", 3)
+
+    async def work(ready: Serving, http: httpx.AsyncClient) -> None:
+        opened = [await asyncio.open_connection("127.0.0.1", ready.listening.port) for _ in range(4)]
+        assert await asyncio.wait_for(opened[3][0].read(), 4) == b""
+        assert not opened[0][0].at_eof()
+        for _, writer in opened:
+            writer.close()
+        for _ in range(100):
+            with contextlib.suppress(httpx.TransportError):
+                if (await http.get("/healthz")).status_code == 200:
+                    return
+            await asyncio.sleep(0.02)
+        raise AssertionError("no room was made")
+
+    served(paths_in(tmp_path), work)
+
+
 def test_an_answered_request_whose_body_never_ends_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("livefuse.web.protocol.LOOK_S", 0.1)
 
