@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 
 from livefuse.clock import Clock
 from livefuse.frame import Colour, HostFrame
+
+log = logging.getLogger("livefuse")
 
 _EVERY_S = 0.5
 _SIZE_PX = (1280, 720)
@@ -59,7 +62,10 @@ class Slates:
     def _run(self) -> None:
         while self._goes_on():
             self._hurried.clear()
-            self._show(self._slate)
+            try:
+                self._show(self._slate)
+            except Exception:  # an encoder that failed once may not again, and viewers are still there
+                log.exception("webrtc: a slate could not be shown")
             self._hurried.wait(_EVERY_S)
 
     def _goes_on(self) -> bool:
