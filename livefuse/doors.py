@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 
 class Doors:
-    """`source` opens a URL in place of `livefuse.source.open_source`. Live outputs opened here share their encode."""
+    """`source` opens a URL in place of `livefuse.source.open_source`. Live outputs opened here share their encode.
 
-    def __init__(self, source: Callable[[str], Source] | None = None) -> None:
-        self._source = source
+    With `keep_files` a recording never takes the place of one that is there: it gets a number.
+    """
+
+    def __init__(self, source: Callable[[str], Source] | None = None, *, keep_files: bool = False) -> None:
+        self._source, self._keep_files = source, keep_files
         self._encoders: Encoders | None = None
 
     def source(self, url: str, config: Config) -> Source:
@@ -45,7 +48,9 @@ class Doors:
         """Raises: BadValue, SinkUnwritable."""
         from livefuse.sinks import open_sink
         from livefuse.sinks.shared import Encoders
+        from livefuse.sinks.url import unused
 
         if self._encoders is None:
             self._encoders = Encoders()
+        url = unused(url) if self._keep_files else url
         return open_sink(url, config.output, config.runtime, encoders=self._encoders)

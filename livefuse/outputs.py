@@ -61,10 +61,10 @@ class Outputs:
         return worker.label
 
     def remove(self, name: str) -> None:
-        """Complete one and let it go. Raises: NotHere."""
-        worker = next((worker for worker in self._workers if worker.label == name), None)
+        """Complete one and let it go; those that were handed in ready-made stay. Raises: NotHere."""
+        worker = next((worker for worker in self._workers if worker.label == name and name in self.urls), None)
         if worker is None:
-            raise NotHere(f"there is no sink `{name}`", hint="sinks: " + (", ".join(self.names) or "none"))
+            raise NotHere(f"there is no sink `{name}` to remove", hint="sinks: " + (", ".join(self.urls) or "none"))
         self._forget(worker)
         worker.finish(keep=True)
         worker.join(_JOIN_S)

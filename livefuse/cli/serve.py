@@ -11,6 +11,7 @@ from livefuse.cli import options as o
 from livefuse.errors import BadValue
 
 if TYPE_CHECKING:
+    from livefuse.config import Config
     from livefuse.web.server import Serving
 
 
@@ -71,6 +72,7 @@ def _run(config: Path | None, given: dict[str, Any], setting: list[str] | None, 
         overrides |= _DRAWN
     decoded = load_daemon_config(file, overrides)
     for session in decoded.sessions.values():
+        _check_addresses(session)
         identity = session.identity
         o.require_consent(identity.photo, o.Ground(identity.consent) if identity.consent else None)
     asked = decoded.serve.port
@@ -81,6 +83,17 @@ def _run(config: Path | None, given: dict[str, Any], setting: list[str] | None, 
             _open(f"{serving.listening.url}/#token={serving.daemon.token}")
 
     asyncio.run(serve_until_stopped(decoded, file=file, overrides=overrides, paths=paths, announce=announce))
+
+
+def _check_addresses(config: Config) -> None:
+    """What can only be misspelt is said now, not by a session that fails. Raises: BadValue, SinkUnwritable."""
+    from livefuse.sinks.url import parse_sink_url
+    from livefuse.source.url import parse
+
+    parse(config.source)
+    for url in config.sinks:
+        if not url.startswith("webrtc:"):
+            parse_sink_url(url)
 
 
 def _open(url: str) -> None:

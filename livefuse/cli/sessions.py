@@ -10,6 +10,7 @@ import typer
 
 from livefuse.cli.listing import print_json, print_table
 from livefuse.cli.remote import AsJson, Daemon, SessionName, connect, nested, tell
+from livefuse.daemon.words import change_words, reload_words
 
 Pairs = Annotated[
     list[str], typer.Argument(metavar="KEY=VALUE...", help="Configuration keys, e.g. enhance.model=gfpgan_1.4.")
@@ -117,21 +118,7 @@ def sessions_reload(daemon: Daemon = "", as_json: AsJson = False) -> None:
     """Have the daemon read its configuration file again."""
     with connect(daemon) as client:
         came = client.post("/api/config/reload")
-    words = [f"{name}: {change_words(change)}" for name, change in came["changed"].items()]
-    words += [f"added {name}" for name in came["added"]] + [f"removed {name}" for name in came["removed"]]
-    words += [f"[{key}] takes effect when the daemon starts again" for key in came["restart"]]
-    tell(came, as_json, "\n".join(words) or "nothing in the file has changed")
-
-
-def change_words(came: Mapping[str, Any]) -> str:
-    """What a change did, for people."""
-    if came.get("error"):
-        return str(came["error"])
-    if came.get("restarted"):
-        return "restarted with the new settings"
-    if came.get("live"):
-        return "took effect while it runs: " + ", ".join(came["live"])
-    return "taken over; nothing that runs was affected"
+    tell(came, as_json, "\n".join(reload_words(came)))
 
 
 def _do(name: str, what: str, daemon: str, as_json: bool) -> None:

@@ -12,8 +12,9 @@ import typer
 from livefuse.cli import options as o
 from livefuse.cli.listing import print_json, print_table
 from livefuse.cli.remote import AsJson, Daemon, SessionName, connect, nested, tell
-from livefuse.cli.sessions import change_words, path_of
+from livefuse.cli.sessions import path_of
 from livefuse.cli.table import in_order
+from livefuse.daemon.words import change_words
 from livefuse.errors import SourceNotFound
 
 if TYPE_CHECKING:

@@ -200,7 +200,7 @@ class Channel(Reported):
             await self._task
 
     async def _keep_running(self) -> None:
-        wait_s = _RETRY_FIRST_S
+        wait_s, told = _RETRY_FIRST_S, ""
         while not self._stopping.is_set():
             began_ns = self._clock.now_ns()
             error = await self._run_once()
@@ -210,7 +210,9 @@ class Channel(Reported):
             if error is None:
                 self.broadcast.show_slate("the source has ended")
                 return
-            log.error("%s: %s", self.name, error.message)
+            if str(error) != told:  # once, however often it is tried again
+                told = str(error)
+                log.error("%s: %s %s", self.name, error.code, told)
             self.broadcast.show_slate("interrupted")
             if not isinstance(error, _AGAIN):
                 return
@@ -245,7 +247,7 @@ class Channel(Reported):
         config = self.config.model_copy(update={"sinks": _besides(self.config.sinks)})
         if self._closers:
             config = _closed(config)
-        return Session(config, always=[self.broadcast.sink()], doors=Doors(self._open_source))
+        return Session(config, always=[self.broadcast.sink()], doors=Doors(self._open_source, keep_files=True))
 
     def _open_source(self, url: str) -> Source:
         from livefuse.source import open_source

@@ -13,6 +13,7 @@ from livefuse.daemon.channel import Channel
 from livefuse.daemon.jobs import Jobs
 from livefuse.daemon.presets import Presets
 from livefuse.daemon.token import find_token
+from livefuse.daemon.words import reload_words
 from livefuse.daemon_config import DaemonConfig, check_session_name, load_daemon_config
 from livefuse.errors import AlreadyHere, ConfigError, LivefuseError, NotHere
 from livefuse.paths import Paths
@@ -131,7 +132,7 @@ class Daemon:
                 continue
             seen = now
             try:
-                log.warning("%s has changed: %s", file, await self.reload())
+                log.warning("%s: %s", file, "; ".join(reload_words(await self.reload())))
             except LivefuseError as error:
                 log.error("%s was not taken over: %s", file, error.message)
 

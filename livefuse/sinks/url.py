@@ -6,8 +6,9 @@ import difflib
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from livefuse.errors import BadValue, SinkUnwritable
 from livefuse.source.url import expand, masked
@@ -64,6 +65,19 @@ def parse_sink_url(url: str) -> SinkUrl:
     if scheme == "file":
         _check_suffix(address)
     return SinkUrl(scheme, address, options)
+
+
+def unused(url: str) -> str:
+    """The URL, or where it names a file that is there already, the same with the next free number: `out-2.mp4`.
+
+    Raises: BadValue, SinkUnwritable.
+    """
+    target = parse_sink_url(url)
+    path = Path(target.address)
+    if target.scheme != "file" or "%" in path.name or not path.exists():
+        return url
+    free = next(other for n in count(2) if not (other := path.with_stem(f"{path.stem}-{n}")).exists())
+    return f"file:{free}" + (f"?{urlencode(target.options)}" if target.options else "")
 
 
 def bits_per_second(text: str) -> int:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import uvicorn
 
 from livefuse import __version__
+from livefuse.daemon.words import reload_words
 from livefuse.daemon_config import DaemonConfig
 from livefuse.errors import DaemonError, LivefuseError
 from livefuse.paths import Paths
@@ -68,41 +69,51 @@ async def serve(
     where, paths = listen(config.serve.host, config.serve.port), paths or Paths.default()
     try:
         # the port is open by now: loading what follows takes a second, and who asks meanwhile waits instead of failing
-        from livefuse.web.app import make_app
-
         own = config.model_copy(update={"serve": config.serve.model_copy(update={"port": where.port})})
         daemon = (make_daemon or _daemon)(own, file=file, overrides=overrides, paths=paths)
-        await _Run(make_app(daemon), daemon, where, stop_s).until_stopped(paths.state, announce)
+        await _Run(daemon, where, stop_s).until_stopped(paths.state, announce)
     finally:
         where.close()
 
 
 class _Run:
-    def __init__(self, app: FastAPI, daemon: Daemon, where: Listening, stop_s: float) -> None:
+    def __init__(self, daemon: Daemon, where: Listening, stop_s: float) -> None:
         self._daemon, self._where, self._stop_s = daemon, where, stop_s
         self._stop = asyncio.Event()
-        self._closing: asyncio.Event = app.state.closing
+        self._ended = False
         self._reloads: set[asyncio.Task[None]] = set()
-        self._server = _Server(_uvicorn_config(app))
 
     async def until_stopped(self, state: Path, announce: Callable[[Serving], None]) -> None:
-        http = asyncio.create_task(self._server.serve(list(self._where.sockets)), name="http")
+        with self._signals():
+            try:
+                await (
+                    self._daemon.start()
+                )  # sessions open on threads of their own, while the application is made on another
+                app = await asyncio.to_thread(_application, self._daemon)
+                await self._answer(app, state, announce)
+            finally:
+                await self._end()
+
+    async def _answer(self, app: FastAPI, state: Path, announce: Callable[[Serving], None]) -> None:
+        """Streams end first, then sessions with their outputs, then the last answers."""
+        server = _Server(_uvicorn_config(app))
+        http = asyncio.create_task(server.serve(list(self._where.sockets)), name="http")
         try:
-            with self._signals():
-                while not self._server.started and not http.done():
-                    await asyncio.sleep(0.005)
-                with _told(state, self._where, self._daemon.token):
-                    announce(Serving(self._where, self._daemon, self._stop.set))
-                    await self._daemon.start()
-                    await _first_of(http, self._stop)
-                    await self._end()
+            while not server.started and not http.done():
+                await asyncio.sleep(0.005)
+            with _told(state, self._where, self._daemon.token):
+                announce(Serving(self._where, self._daemon, self._stop.set))
+                await _first_of(http, self._stop)
+                app.state.closing.set()
+                await self._end()
         finally:
-            self._server.should_exit = True
+            server.should_exit = True
             await http
 
     async def _end(self) -> None:
-        """Streams end, then sessions with their outputs, then the last answers."""
-        self._closing.set()
+        if self._ended:
+            return
+        self._ended = True
         try:
             await asyncio.wait_for(self._daemon.stop(), self._stop_s)
         except TimeoutError:
@@ -138,7 +149,7 @@ class _Run:
 
     async def _reloaded(self) -> None:
         try:
-            _log.warning("configuration read again: %s", await self._daemon.reload())
+            _log.warning("configuration read again: %s", "; ".join(reload_words(await self._daemon.reload())))
         except LivefuseError as error:
             _log.error("configuration not taken over: %s", error.message)
 
@@ -166,6 +177,12 @@ def _uvicorn_config(app: FastAPI) -> uvicorn.Config:
         limit_concurrency=1000,
         h11_max_incomplete_event_size=_HEADER_BYTES,
     )
+
+
+def _application(daemon: Daemon) -> FastAPI:
+    from livefuse.web.app import make_app
+
+    return make_app(daemon)
 
 
 def _daemon(config: DaemonConfig, *, file: Path | None, overrides: Mapping[str, Any] | None, paths: Paths) -> Daemon:

@@ -257,6 +257,41 @@ def test_sinks_come_and_go(tmp_path: Path) -> None:
     with_channel(PLAIN, act)
 
 
+def test_a_recording_is_never_lost_to_a_restart_and_the_viewers_own_sink_stays(tmp_path: Path) -> None:
+    file = tmp_path / "out.mkv"
+
+    async def act(channel: Channel) -> None:
+        await channel.settled()
+        await frames(channel, 5)
+        await channel.change({"live": {"deadline_ms": 80}})
+        first = file.read_bytes()
+        assert len(first) > 500
+        await frames(channel, 5)
+        with pytest.raises(NotHere):
+            await channel.remove_sink("webrtc")
+        await channel.stop()
+        assert file.read_bytes() == first
+        assert (tmp_path / "out-2.mkv").stat().st_size > 500
+        assert channel.config.sinks == (str(file),)
+
+    with_channel(PLAIN.model_copy(update={"sinks": (str(file),)}), act)
+
+
+def test_what_is_tried_again_and_again_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def act(channel: Channel) -> None:
+        with pytest.raises(SourceNotFound):
+            await channel.settled()
+        before = channel.session
+        await reached(lambda: channel.session is not before)
+        await reached(lambda: channel.session is not None and channel.session.state == "closed")
+
+    with_channel(PLAIN.model_copy(update={"source": "nothing.mp4"}), act)
+    said = [record.message for record in caplog.records if "nothing.mp4" in record.message]
+    assert len(said) == 1
+    assert "LF0201" in said[0]
+    assert "Try:" in said[0]
+
+
 def test_sound_and_webrtc_are_in_the_record() -> None:
     async def act(channel: Channel) -> None:
         await channel.settled()

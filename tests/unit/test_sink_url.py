@@ -10,7 +10,7 @@ from livefuse.config import OutputConfig
 from livefuse.errors import BadValue, SinkUnwritable
 from livefuse.sinks import open_sink
 from livefuse.sinks.base import Sink
-from livefuse.sinks.url import bits_per_second, parse_sink_url
+from livefuse.sinks.url import bits_per_second, parse_sink_url, unused
 from tests.unit.sink_clips import info_of, moving, steady
 
 
@@ -104,3 +104,15 @@ def test_the_door_is_light(tmp_path: Path) -> None:
     code = "import sys, livefuse.sinks; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert not {"av", "cv2", "numpy"} & set(done.stdout.split())
+
+
+def test_a_file_that_is_there_gets_a_number(tmp_path: Path) -> None:
+    file = tmp_path / "out.mp4"
+    assert unused(f"{file}?crf=20") == f"{file}?crf=20"
+    file.touch()
+    assert unused(f"{file}?crf=20&preset=fast") == f"file:{tmp_path}/out-2.mp4?crf=20&preset=fast"
+    (tmp_path / "out-2.mp4").touch()
+    assert parse_sink_url(unused(str(file))).address == str(tmp_path / "out-3.mp4")
+    assert unused("udp://127.0.0.1:5000") == "udp://127.0.0.1:5000"
+    frames = str(tmp_path / "frames-%05d.png")
+    assert unused(frames) == frames

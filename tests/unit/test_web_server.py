@@ -238,7 +238,7 @@ def test_a_daemon_that_cannot_begin_ends_the_server_with_its_error(tmp_path: Pat
     paths = paths_in(tmp_path)
     with pytest.raises(BadValue, match="nonsense"):
         served(paths, work, daemon=broken)
-    assert list(paths.state.iterdir()) == []
+    assert list(paths.state.glob("*")) == []
 
 
 def test_a_state_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
