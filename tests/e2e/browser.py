@@ -170,8 +170,12 @@ def standing_daemon(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> I
 
 
 @pytest.fixture
-def daemon(tmp_path: Path, environ: dict[str, str], shared: Path) -> Iterator[Callable[[str], Daemon]]:
-    """Starts daemons with the configuration given; they end with the test."""
+def daemon(
+    tmp_path: Path, environ: dict[str, str], shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], Daemon]]:
+    """Starts daemons with the configuration given; they end with the test. What the test itself swaps has the same models."""
+    for name in ("LIVEFUSE_HOME", "LIVEFUSE_MODEL_MIRROR"):
+        monkeypatch.setenv(name, environ[name])
     started: list[Daemon] = []
 
     def start(config: str) -> Daemon:
