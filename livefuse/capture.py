@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 from livefuse.clock import Clock, LatencyTrace
 from livefuse.config import LiveConfig
@@ -66,6 +67,7 @@ class Capture(threading.Thread):
         self._shift_ns = 0
         self._due_ns = 0
         self._reading_ns = self._period_ns
+        self._stamps = isinstance(source, StampingSource)
         self._replaced = False
         self._turn = 0
 
@@ -137,8 +139,8 @@ class Capture(threading.Thread):
         self._seq += 1
         self._stats.capture()
         stamped = frame.stamped(seq=self._seq, scheduled_ns=due_ns)
-        if isinstance(self._source, StampingSource):
-            self._source.stamp(stamped)
+        if self._stamps:
+            cast(StampingSource, self._source).stamp(stamped)
         trace.mark("capture", self._clock.now_ns())
         self._outbox.put(Captured(stamped, trace, (self._turn, frame.scene)))
         return True

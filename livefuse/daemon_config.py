@@ -7,7 +7,6 @@ tables describe others, each laid over the usual keys; `[serve]` and `[webrtc]` 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -177,11 +176,3 @@ def laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
         below = result.get(key)
         result[key] = laid_over(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return result
-
-
-def config_tree(text: str) -> dict[str, Any]:
-    """TOML text as nested mappings. Raises: BadValue."""
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadValue(f"not valid TOML: {error}", hint="`configs/` has files to start from") from error

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import av
 
 from livefuse.clock import Clock
-from livefuse.errors import BadValue
 from livefuse.frame import Colour, HostFrame
 from livefuse.mailbox import Closed, Latest
-from livefuse.source.base import SourceInfo
-from livefuse.source.decode import LEAST_PX, MOST_PX
+from livefuse.source.declared import declared_info
 from livefuse.source.fitted import Fitted
 from livefuse.source.planes import colour_for, format_for, planes_of
 from livefuse.source.url import Location
 
-_USUAL_SIZE, _USUAL_RATE = "1280x720", "30"
-_MOST_RATE = 240
 _UNTAGGED = Colour()  # as browsers send: a picture of that size then passes without a copy
 
 
@@ -28,7 +22,7 @@ class PublishedSource:
     """
 
     def __init__(self, location: Location, clock: Clock) -> None:
-        self.info = published_info(location)
+        self.info = declared_info(location, _UNTAGGED)
         self._clock = clock
         self._opened_ns = clock.now_ns()
         self._box: Latest[tuple[av.VideoFrame, int, int]] = Latest()
@@ -62,27 +56,6 @@ class PublishedSource:
     def close(self) -> None:
         self._closed = True
         self._box.close()
-
-
-def published_info(location: Location) -> SourceInfo:
-    """What a publisher's pictures are made into. Raises: BadValue."""
-    size, rate = location.options.get("video_size", _USUAL_SIZE), location.options.get("framerate", _USUAL_RATE)
-    width, height = (int(side) for side in size.split("x"))
-    if min(width, height) < LEAST_PX or max(width, height) > MOST_PX or width % 2 or height % 2:
-        raise BadValue(f"webrtc: video_size={size}", hint=f"even sides from {LEAST_PX} to {MOST_PX}, e.g. 1280x720")
-    fps = _rate(rate)
-    return SourceInfo(
-        url=location.shown, width=width, height=height, fps=fps, format="yuv420p", colour=_UNTAGGED, live=True
-    )
-
-
-def _rate(text: str) -> Fraction:
-    above, _, below = text.partition("/")
-    denominator = Fraction(below or 1)
-    rate = Fraction(above) / denominator if denominator else Fraction(0)
-    if not 1 <= rate <= _MOST_RATE:
-        raise BadValue(f"webrtc: framerate={text}", hint=f"1 to {_MOST_RATE} frames per second")
-    return rate
 
 
 def _host(picture: av.VideoFrame, pts_ns: int, duration_ns: int, scene: int) -> HostFrame:

@@ -23,8 +23,8 @@ from livefuse.daemon_config import WebRtcConfig
 from livefuse.frame import Colour, HostFrame, blank_frame
 from livefuse.sinks.base import StreamInfo
 from livefuse.source import open_source
+from livefuse.source.declared import declared_info
 from livefuse.source.url import parse
-from livefuse.source.webrtc import published_info
 from livefuse.webrtc.audio import AudioOut
 from livefuse.webrtc.audio_file import SoundedSource
 from livefuse.webrtc.broadcast import Broadcast
@@ -419,7 +419,7 @@ def test_pictures_tell_where_a_file_stands() -> None:
 
 
 def test_sources_without_a_file_are_left_alone() -> None:
-    source = Reading(published_info(parse("webrtc:")), [])
+    source = Reading(declared_info(parse("webrtc:"), Colour()), [])
     assert AudioOut(lambda: 0, MonotonicClock()).follow(source) is source
 
 
