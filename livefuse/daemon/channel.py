@@ -13,6 +13,7 @@ from typing import Any
 
 from livefuse.clock import Clock, MonotonicClock
 from livefuse.config import Config, make_config
+from livefuse.daemon.history import History
 from livefuse.daemon.report import Reported, State
 from livefuse.daemon_config import WebRtcConfig, laid_over
 from livefuse.doors import Doors
@@ -50,7 +51,7 @@ class Channel(Reported):
         self._task: asyncio.Task[None] | None = None
         self._resting: State = "stopped"
         self._stopping = asyncio.Event()
-        self._changing = asyncio.Lock()
+        self._changing, self.history = asyncio.Lock(), History()
         self._stops = self._closers = 0
         self._closed = False
 
@@ -107,7 +108,8 @@ class Channel(Reported):
         async with self._changing:
             await self._opened()
             config = make_config(laid_over(self._now().model_dump(), overrides), origin="request")
-            return await self._change_to(config.model_copy(update={"sinks": _besides(config.sinks)}))
+            with self.history.noting(self._now):
+                return await self._change_to(config.model_copy(update={"sinks": _besides(config.sinks)}))
 
     async def add_sink(self, url: str) -> str:
         """The name of the new sink. Raises: BadValue, SinkError."""
