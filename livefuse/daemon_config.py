@@ -22,7 +22,7 @@ DEFAULT_PORT = 7853
 
 DEFAULT_SESSION = "live"
 SESSION_NAME = r"[a-z0-9][a-z0-9_-]{0,31}"
-_TAKEN = ("api", "metrics", "healthz", "readyz", "static", "docs", "openapi")
+_TAKEN = ("api", "metrics", "healthz", "readyz", "static", "docs", "openapi", "sessions")
 _OURS = ("serve", "webrtc", "sessions")
 
 SessionName = Annotated[str, Field(pattern=f"^{SESSION_NAME}$")]

@@ -42,6 +42,11 @@ class Reported:
         """What keeps the session from running, or ended it."""
         return None if self._runs() else self._error
 
+    @property
+    def current(self) -> Config:
+        """What runs, or what the next session begins with; another object after every change."""
+        return self._now()
+
     def summary(self, figures: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What a list of sessions shows; `figures` as for `record`."""
         config, session = self._now(), self.session if self._runs() else None

@@ -23,6 +23,7 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
     ".png": "image/png",
+    ".json": "application/json",
     ".woff2": "font/woff2",
 }
 _POLICY = {
@@ -49,7 +50,8 @@ class StaticFiles:
     """All files that may be served, by their names; found once, read again when they change."""
 
     def __init__(self, folder: Path) -> None:
-        self._paths = {path.name: path for path in folder.iterdir() if path.is_file() and path.suffix in _TYPES}
+        files = (path for path in folder.rglob("*") if path.is_file() and path.suffix in _TYPES)
+        self._paths = {path.relative_to(folder).as_posix(): path for path in files}
         self._read: dict[str, tuple[int, StaticFile]] = {}
 
     @property
@@ -92,7 +94,7 @@ def policy(frame_ancestors: str = "'none'") -> dict[str, str]:
 
 
 def router(daemon: Daemon) -> APIRouter:
-    """`/`, `/NAME`, `/NAME/publish`, `/static/...`: shells without content, so everybody may have them."""
+    """`/`, `/sessions`, `/NAME`, `/NAME/publish`, `/static/...`: shells without content, so everybody may have them."""
     router = APIRouter(include_in_schema=False)
     files = StaticFiles(static_folder())
     ancestors = " ".join(["'self'", *daemon.config.serve.origins])
@@ -105,8 +107,13 @@ def router(daemon: Daemon) -> APIRouter:
 
     @router.api_route("/", methods=["GET", "HEAD"])
     @everybody
-    async def index(request: Request) -> Response:
-        return served(files.file("index.html"), request, policy())
+    async def studio(request: Request) -> Response:
+        return served(files.file("studio.html"), request, policy())
+
+    @router.api_route("/sessions", methods=["GET", "HEAD"])
+    @everybody
+    async def list_of_sessions(request: Request) -> Response:
+        return served(files.file("sessions.html"), request, policy())
 
     @router.api_route("/static/{name:path}", methods=["GET", "HEAD"])
     @everybody

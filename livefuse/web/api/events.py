@@ -59,7 +59,8 @@ def router(daemon: Daemon, records: Records) -> APIRouter:
     )
     @view
     async def session_events(name: str, interval: Interval = 1.0) -> AsyncIterator[ServerSentEvent]:
-        """`stats` events with the record, `state` events when the session changes, `gone` when it is removed."""
+        """`stats` events with the record, `state` and `config` events when the session or its settings change, `gone` when
+        it is removed."""
 
         def chosen() -> Collection[Channel]:
             return [daemon.channels[name]] if name in daemon.channels else []
@@ -83,12 +84,17 @@ async def stream(chosen: Chosen, records: Records, interval_s: float) -> AsyncIt
     """Events of the channels that are there at the time."""
     clock = asyncio.get_running_loop().time
     seen: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     next_s = clock()
     while True:
         now = {channel.name: _state(channel) for channel in chosen()}
+        settings, before = {channel.name: channel.current for channel in chosen()}, settings
         for name, state in now.items():
             if seen.get(name) != state:
                 yield ServerSentEvent(event="state", data=state)
+        for name in settings.keys() & before.keys():
+            if settings[name] is not before[name]:  # what they are is for those with the token to ask
+                yield ServerSentEvent(event="config", data={"session": name})
         for name in seen.keys() - now.keys():
             yield ServerSentEvent(event="gone", data={"session": name})
         seen = now

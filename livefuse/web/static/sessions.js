@@ -1,4 +1,4 @@
-// What runs here: `/`. Every session with its state and the addresses that other programs want.
+// What runs here: `/sessions`. Every session with its state and the addresses that other programs want.
 
 import { ask } from "./peer.js";
 import { carrying, keep } from "./token.js";
