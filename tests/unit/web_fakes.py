@@ -86,7 +86,7 @@ class FakeChannel:
         self.state = "running"
         self.error: LivefuseError | None = None
         self.session: Any = None
-        self.broadcast, self.inlet = FakePeers(), FakePeers()
+        self.broadcast, self.compare, self.inlet = FakePeers(), FakePeers(), FakePeers()
         self.changes: list[Any] = []
         self.sinks: dict[str, str] = {}
 
@@ -126,6 +126,10 @@ class FakeChannel:
 
     def record(self, figures: Any = None) -> dict[str, Any]:
         return {**(figures or {}), "state": self.state, "webrtc": self.broadcast.record()}
+
+    @property
+    def current(self) -> Config:
+        return self.config
 
 
 class FakeDaemon:
