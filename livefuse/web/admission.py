@@ -50,7 +50,7 @@ def dependency(entry: Entry) -> Callable[[HTTPConnection], Awaitable[None]]:
 
     async def admitted(connection: HTTPConnection) -> None:
         wanted = role_of(connection.scope.get("endpoint"))
-        if getattr(connection.state, "role", Role.EVERYBODY) < wanted:
+        if not getattr(connection.state, "role", Role.EVERYBODY) >= wanted:
             await _admit(entry, connection, wanted)
 
     return admitted

@@ -35,8 +35,10 @@ _PROBLEM = {
 }
 _CALLER = {
     Role.EVERYBODY: "Free.",
-    Role.VIEW: "Free on loopback, else with the token.",
-    Role.CONTROL: "With the token.",
+    Role.VIEW: "Free on loopback, else with a token that may watch.",
+    Role.CONTROL: "With a token of the scope `control`.",
+    Role.IDENTITIES: "With a token of the scope `identities`.",
+    Role.OWNER: "With the daemon's own token.",
 }
 
 
@@ -100,7 +102,7 @@ def _describe(operation: dict[str, Any], role: Role) -> None:
     responses = operation.setdefault("responses", {})
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     if role is not Role.EVERYBODY:
-        operation["security"] = [{"token": []}] if role is Role.CONTROL else [{}, {"token": []}]
+        operation["security"] = [{}, {"token": []}] if role is Role.VIEW else [{"token": []}]
         responses.setdefault("401", {"description": "The token is missing or wrong.", "content": content})
     if "422" in responses:
         responses["422"] = {"description": "The request does not fit.", "content": content}

@@ -35,7 +35,7 @@ class Tickets:
 
     def issue(self, role: Role) -> str:
         """A ticket that shows `role` for a minute, to be used for reading only."""
-        body = f"{int(self._now() + TICKET_S)}.{int(role)}.{secrets.token_urlsafe(6)}"
+        body = f"{int(self._now() + TICKET_S)}.{role.value}.{secrets.token_urlsafe(6)}"
         return f"{body}.{self._mark(body)}"
 
     def role(self, ticket: str) -> Role:
@@ -101,8 +101,9 @@ class Entry:
         """The caller's role, at least `wanted`. Raises: Refused."""
         token = _bearer(authorization)
         shown = self._shown(token, address) if token else self.tickets.role(ticket) if ticket else Role.EVERYBODY
-        if max(shown, free) >= wanted:
-            return max(shown, free)
+        held = shown | free
+        if held >= wanted:
+            return held
         if not token:
             raise _unknown("the ticket has ended" if ticket else "this needs the token")
         await asyncio.sleep(secrets.SystemRandom().uniform(*self._delay_s))
@@ -116,7 +117,7 @@ class Entry:
                 429, NotAllowed("too many wrong tokens from this address", hint=hint), {"Retry-After": f"{wait_s:.0f}"}
             )
         if hmac.compare_digest(token.encode(), self._token):
-            return Role.CONTROL
+            return Role.OWNER
         self.guesses.wrong(address, token)
         return Role.EVERYBODY
 

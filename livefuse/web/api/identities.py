@@ -13,6 +13,7 @@ from livefuse.swap.identity.store import IdentityStore
 from livefuse.swap.identity.stored import StoredIdentity, StoredLeftOut, StoredQuality
 from livefuse.web.api.told import Told, api_router
 from livefuse.web.api.upload import PHOTO_TYPES, keep_photo
+from livefuse.web.roles import identities
 
 if TYPE_CHECKING:
     from livefuse.daemon.daemon import Daemon
@@ -76,6 +77,7 @@ def router(daemon: Daemon) -> APIRouter:
     router = api_router("identities")
 
     @router.get("/identities")
+    @identities
     def list_identities() -> IdentityList:
         """Everybody who is stored, and photos that were used without a name."""
         store = IdentityStore.default()
@@ -88,6 +90,7 @@ def router(daemon: Daemon) -> APIRouter:
         return IdentityList(identities=told, unnamed=loose, damaged=damaged)
 
     @router.get("/identities/{name}")
+    @identities
     def get_identity(name: str) -> Identity:
         """One person, by name or id: the photos, and the consent to use them."""
         store = IdentityStore.default()
@@ -95,6 +98,7 @@ def router(daemon: Daemon) -> APIRouter:
         return _told(stored, store.damaged().get(stored.id, ""))
 
     @router.put("/identities/{name}", openapi_extra=_BODY, responses={201: {"model": Identity, "description": "New."}})
+    @identities
     async def put_identity(
         name: str,
         request: Request,
@@ -114,6 +118,7 @@ def router(daemon: Daemon) -> APIRouter:
         return _told(stored)
 
     @router.get("/identities/{name}/photo", response_class=Response, responses=_PNG)
+    @identities
     def get_identity_photo(name: str) -> Response:
         """The best shot as a picture made anew: whatever the upload was, this is a PNG and nothing else."""
         from livefuse.swap.identity.video import png_of
@@ -125,6 +130,7 @@ def router(daemon: Daemon) -> APIRouter:
         return Response(png_of(store.shot(stored, stored.best).image), media_type="image/png", headers=headers)
 
     @router.delete("/identities/{name}", status_code=204)
+    @identities
     def remove_identity(
         name: str, by: Annotated[str, Query(max_length=200, description="who wants it removed")] = ""
     ) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from livefuse.daemon.asked import AskedConfig
 from livefuse.web.api.told import Change, Told, api_router
+from livefuse.web.roles import control
 
 if TYPE_CHECKING:
     from livefuse.daemon.daemon import Daemon
@@ -28,16 +29,19 @@ def router(daemon: Daemon) -> APIRouter:
     router = api_router("presets")
 
     @router.get("/presets")
+    @control
     def list_presets() -> PresetList:
         """Their names."""
         return PresetList(presets=daemon.presets.names())
 
     @router.get("/presets/{preset}")
+    @control
     def get_preset(preset: str) -> Preset:
         """What a preset says."""
         return Preset(name=preset, config=daemon.presets.get(preset))
 
     @router.put("/presets/{preset}", responses={201: {"model": Preset, "description": "It is new."}})
+    @control
     def put_preset(preset: str, body: AskedConfig, response: Response) -> Preset:
         """Keep settings under a name, in place of what it said before. Passwords in addresses are refused."""
         if daemon.presets.put(preset, body.model_dump(mode="json", exclude_unset=True)):
@@ -45,11 +49,13 @@ def router(daemon: Daemon) -> APIRouter:
         return Preset(name=preset, config=daemon.presets.get(preset))
 
     @router.delete("/presets/{preset}", status_code=204)
+    @control
     def remove_preset(preset: str) -> None:
         """Forget a preset."""
         daemon.presets.remove(preset)
 
     @router.post("/sessions/{name}/preset/{preset}")
+    @control
     async def apply_preset(name: str, preset: str) -> Change:
         """Lay a preset over a session while it runs."""
         channel = daemon.channel(name)

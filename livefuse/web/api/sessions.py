@@ -14,7 +14,7 @@ from livefuse.daemon.shown import for_viewers, shown, unmasked
 from livefuse.daemon_config import SESSION_NAME, laid_over
 from livefuse.web.api.told import Asked, Change, Told, api_router, said
 from livefuse.web.records import Records
-from livefuse.web.roles import Role, view
+from livefuse.web.roles import Role, control, view
 
 if TYPE_CHECKING:
     from livefuse.daemon.channel import Channel
@@ -92,6 +92,7 @@ def router(daemon: Daemon, records: Records) -> APIRouter:
         return await told(daemon.channel(name), whole=request.state.role >= Role.CONTROL)
 
     @router.patch("/sessions/{name}")
+    @control
     async def change_session(name: str, body: AskedConfig) -> Change:
         """Lay settings over a session's while it runs: what is not mentioned stays.
 
@@ -107,6 +108,7 @@ def router(daemon: Daemon, records: Records) -> APIRouter:
         await daemon.remove(name)
 
     @router.post("/sessions/{name}/start")
+    @control
     async def start_session(name: str) -> Session:
         """Have a session run; nothing happens if it does."""
         channel = daemon.channel(name)
@@ -114,6 +116,7 @@ def router(daemon: Daemon, records: Records) -> APIRouter:
         return await told(channel, whole=True)
 
     @router.post("/sessions/{name}/stop")
+    @control
     async def stop_session(name: str) -> Session:
         """End a session's pictures; its outputs are completed, and its viewers see a slate."""
         channel = daemon.channel(name)
@@ -121,6 +124,7 @@ def router(daemon: Daemon, records: Records) -> APIRouter:
         return await told(channel, whole=True)
 
     @router.post("/sessions/{name}/restart")
+    @control
     async def restart_session(name: str) -> Session:
         """Begin anew, and wait until it runs; its viewers stay."""
         channel = daemon.channel(name)

@@ -15,7 +15,7 @@ from livefuse.errors import NotHere
 from livefuse.sinks.url import parse_sink_url
 from livefuse.source.url import masked
 from livefuse.web.api.told import Asked, Change, Told, api_router
-from livefuse.web.roles import Role, view
+from livefuse.web.roles import Role, control, view
 
 if TYPE_CHECKING:
     from livefuse.daemon.channel import Channel
@@ -60,6 +60,7 @@ def router(daemon: Daemon) -> APIRouter:
         return SinkList(sinks=_sinks(daemon.channel(name), masked if whole else kind_of))
 
     @router.post("/sessions/{name}/sinks", status_code=201)
+    @control
     async def add_sink(name: str, body: Address, response: Response) -> Sink:
         """Hand the pictures to one more output, without a hitch for the others."""
         channel = daemon.channel(name)
@@ -73,6 +74,7 @@ def router(daemon: Daemon) -> APIRouter:
         return Sink(name=sink, url=masked(body.url))
 
     @router.delete("/sessions/{name}/sinks/{sink}", status_code=204)
+    @control
     async def remove_sink(name: str, sink: str) -> None:
         """Complete one output and let it go."""
         channel = daemon.channel(name)
@@ -85,22 +87,26 @@ def router(daemon: Daemon) -> APIRouter:
         await channel.change({"sinks": list(kept.values())})
 
     @router.put("/sessions/{name}/source")
+    @control
     async def set_source(name: str, body: Address) -> Change:
         """Take the pictures from elsewhere."""
         return Change(**await daemon.channel(name).change({"source": body.url}))
 
     @router.put("/sessions/{name}/identity")
+    @control
     async def set_identity(name: str, body: AskedIdentity) -> Change:
         """Put another face on: a stored identity, or a photo of the daemon's machine with the ground to use it."""
         whole = IdentityConfig().model_dump() | body.model_dump(exclude_unset=True)  # another face has its own consent
         return Change(**await daemon.channel(name).change({"identity": whole}))
 
     @router.put("/sessions/{name}/privacy")
+    @control
     async def set_privacy(name: str, body: PrivacyMode) -> Change:
         """What leaves when a face was not swapped."""
         return Change(**await daemon.channel(name).change({"privacy": {"mode": body.mode}}))
 
     @router.put("/sessions/{name}/overlay")
+    @control
     async def set_overlay(name: str, body: OverlaySwitch) -> Change:
         """Show or hide the latency overlay."""
         return Change(**await daemon.channel(name).change({"overlay": {"enabled": body.enabled}}))

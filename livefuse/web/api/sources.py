@@ -13,6 +13,7 @@ from livefuse.source.devices import Camera as Device
 from livefuse.source.devices import list_cameras
 from livefuse.source.url import CAMERA_OPTIONS, SCHEMES
 from livefuse.web.api.told import Told, api_router
+from livefuse.web.roles import control
 
 if TYPE_CHECKING:
     from livefuse.daemon.daemon import Daemon
@@ -54,12 +55,14 @@ def router(daemon: Daemon) -> APIRouter:
     router = api_router("machine")
 
     @router.get("/sources")
+    @control
     def list_sources() -> Sources:
         """The cameras of the daemon's machine, and what else a source may be."""
         cameras = [_camera(number, device) for number, device in enumerate(list_cameras())]
         return Sources(cameras=cameras, schemes=list(SCHEMES), camera_options=list(CAMERA_OPTIONS))
 
     @router.get("/sinks")
+    @control
     async def list_sink_kinds() -> SinkKinds:
         """What an output may be."""
         return SinkKinds(
