@@ -44,7 +44,7 @@ def served(standing_daemon: Callable[[str], Daemon]) -> Daemon:
 
 
 def test_the_list_leads_to_player_and_publisher_by_keyboard(served: Daemon, pages: Pages) -> None:
-    page = pages.open(served.page("/"))
+    page = pages.open(served.page("/sessions"))
     page.get_by_role("heading", name="live", exact=True).wait_for()
     until(lambda: "running" in (page.locator(".state").first.text_content() or ""), "the session runs")
     assert page.locator("code.whep").text_content() == f"{served.url}/live/whep"
@@ -61,7 +61,7 @@ def test_the_list_leads_to_player_and_publisher_by_keyboard(served: Daemon, page
 
 
 def test_addresses_are_copied(served: Daemon, pages: Pages) -> None:
-    page = pages.open(f"{served.url}/", permissions=["clipboard-read", "clipboard-write"])
+    page = pages.open(f"{served.url}/sessions", permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy: OBS browser source of live").press("Enter")
     until(lambda: "Copied" in (page.locator("#said").text_content() or ""), "it says so")
     assert page.evaluate("navigator.clipboard.readText()") == f"{served.url}/live?clean=1"
@@ -157,7 +157,7 @@ def test_markup_in_names_and_errors_is_text(served: Daemon, pages: Pages) -> Non
 
     page = pages.context().new_page()
     page.route("**/api/sessions", told)
-    page.goto(f"{served.url}/")
+    page.goto(f"{served.url}/sessions")
     page.locator("article").wait_for()
     assert EVIL in (page.locator("h2").text_content() or "")
     assert EVIL in (page.locator(".fault").text_content() or "")
@@ -170,7 +170,7 @@ def test_a_real_error_with_markup_is_text(served: Daemon, pages: Pages) -> None:
     served.api(
         "POST", "/sessions", json={"name": "broken", "config": {"source": folder, "identity": {"photo": "synthetic:1", "consent": "synthetic"}}}
     )  # fmt: skip
-    page = pages.open(f"{served.url}/")
+    page = pages.open(f"{served.url}/sessions")
     fault = page.locator(".fault:visible")
     fault.wait_for()
     assert "<img src=x" in (fault.text_content() or "")
@@ -190,12 +190,14 @@ def test_the_player_says_what_keeps_a_session_from_running(served: Daemon, pages
         served.api("PUT", "/sessions/broken/source", json={"url": "synthetic:320x240@15"})
         until(lambda: not notice.is_visible(), "an error that is over is no longer told")
         clean = pages.open(f"{served.url}/broken?clean=1")
+        until_state(clean, "live")
         assert not clean.locator("#notice").is_visible()
     finally:
+        pages.expect(r"status of (404|503)")  # what the two pages hear once the session has gone
         served.api("DELETE", "/sessions/broken")
 
 
-@pytest.mark.parametrize("path", ["/", "/live", "/live/publish"])
+@pytest.mark.parametrize("path", ["/sessions", "/live", "/live/publish"])
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_everything_has_a_name_and_fits_a_phone(served: Daemon, pages: Pages, path: str, scheme: str) -> None:
     page = pages.open(served.page(path), viewport={"width": 390, "height": 844}, color_scheme=scheme)
@@ -209,7 +211,7 @@ def test_everything_has_a_name_and_fits_a_phone(served: Daemon, pages: Pages, pa
 
 
 def test_servers_that_the_daemon_names_are_understood(served: Daemon, pages: Pages) -> None:
-    page = pages.open(f"{served.url}/")
+    page = pages.open(f"{served.url}/sessions")
     link = (
         '<stun:stun.example.net>; rel="ice-server", <turn:turn.example.net?transport=udp>; rel="ice-server"; '
         'username="1700;a"; credential="say \\"x\\", y"; credential-type="password", </other>; rel="next"'

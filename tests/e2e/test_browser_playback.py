@@ -73,7 +73,7 @@ def test_a_viewer_leaves_and_returns(daemon: Serve, pages: Pages) -> None:
 
 def test_ten_viewers_of_one_session(daemon: Serve, pages: Pages) -> None:
     served = daemon(SMALL)
-    page = pages.open(f"{served.url}/")
+    page = pages.open(f"{served.url}/sessions")
     page.evaluate("""async () => {
         const { Whep } = await import('/static/whep.js');
         globalThis.viewers = Array.from({ length: 10 }, () => {
