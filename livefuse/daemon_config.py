@@ -46,6 +46,15 @@ class ServeConfig(Section):
         (), description="further web origins whose pages may call it, e.g. https://studio.example"
     )
     reload: bool = Field(True, description="watch the configuration file, and apply what changes in it")
+    remember: bool = Field(
+        True, description="without a configuration file: keep what the page and the API change for the next start"
+    )
+    uploads_mb: int = Field(
+        4096, ge=0, description="disk space for videos and pictures that pages send to be sources; 0 takes none"
+    )
+    recordings: str = Field(
+        "", description="folder of recordings; `livefuse` in the user's folder of videos when empty"
+    )
 
 
 class IceServer(Section):

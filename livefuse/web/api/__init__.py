@@ -20,6 +20,7 @@ from livefuse.web.api import (
     jobs,
     models,
     presets,
+    recordings,
     sessions,
     sinks,
     sources,
@@ -38,5 +39,5 @@ def routers(daemon: Daemon) -> list[APIRouter]:
     return [
         *(part.router(daemon) for part in parts),
         system.router(),
-        *(part.router(daemon, records) for part in (sessions, events, metrics)),
+        *(part.router(daemon, records) for part in (sessions, events, metrics, recordings)),
     ]
