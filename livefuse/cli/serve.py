@@ -12,6 +12,8 @@ from livefuse.errors import BadValue
 
 if TYPE_CHECKING:
     from livefuse.config import Config
+    from livefuse.daemon.daemon import Daemon
+    from livefuse.daemon_config import DaemonConfig
     from livefuse.web.server import Serving
 
 
@@ -47,10 +49,6 @@ def serve(
     _run(config, {key: value for key, value in flags.items() if value not in (None, "")}, setting, open_page, json)
 
 
-_DRAWN = {"identity.photo": "synthetic:7", "identity.consent": "synthetic"}
-"""Whom the drawn test camera looks like where nobody has said anything: a page that shows something at once."""
-
-
 def serve_and_open() -> None:
     """What `livefuse` alone does on a terminal."""
     _run(None, {}, None, open_page=True, json=False)
@@ -61,6 +59,7 @@ def _run(config: Path | None, given: dict[str, Any], setting: list[str] | None, 
     import os
 
     from livefuse.cli.serve_words import say
+    from livefuse.daemon.remembered import Remembered
     from livefuse.daemon_config import daemon_environment, load_daemon_config
     from livefuse.paths import Paths
     from livefuse.web.server import serve as serve_until_stopped
@@ -68,10 +67,12 @@ def _run(config: Path | None, given: dict[str, Any], setting: list[str] | None, 
     paths = Paths.default()
     overrides = daemon_environment(os.environ) | o.settings(given, setting)
     file = config or (paths.config_file if paths.config_file.is_file() else None)
-    if file is None and not overrides.keys() & {"source", "identity.photo", "cast"}:
-        overrides |= _DRAWN
-    decoded = load_daemon_config(file, overrides)
-    for session in decoded.sessions.values():
+    said = load_daemon_config(file, overrides)
+    remembered = None if file else Remembered(paths, overrides)
+    decoded = remembered.config() if remembered else said
+    for (
+        session
+    ) in said.sessions.values():  # what is remembered keeps no daemon from starting: its page tells what is wrong
         _check_addresses(session)
         identity = session.identity
         o.require_consent(identity.photo, o.Ground(identity.consent) if identity.consent else None)
@@ -82,7 +83,14 @@ def _run(config: Path | None, given: dict[str, Any], setting: list[str] | None, 
         if open_page:
             _open(f"{serving.listening.url}/#token={serving.daemon.token}")
 
-    asyncio.run(serve_until_stopped(decoded, file=file, overrides=overrides, paths=paths, announce=announce))
+    def make(config: DaemonConfig, **known: Any) -> Daemon:  # by now the port is open: whoever comes waits
+        from livefuse.daemon.daemon import Daemon
+
+        return Daemon(config, remembered=remembered, **known)
+
+    asyncio.run(
+        serve_until_stopped(decoded, file=file, overrides=overrides, paths=paths, announce=announce, make_daemon=make)
+    )
 
 
 def _check_addresses(config: Config) -> None:

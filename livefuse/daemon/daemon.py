@@ -12,6 +12,7 @@ from livefuse.config import Config
 from livefuse.daemon.channel import Channel
 from livefuse.daemon.jobs import Jobs
 from livefuse.daemon.presets import Presets
+from livefuse.daemon.remembered import Remembered
 from livefuse.daemon.token import find_token
 from livefuse.daemon.words import reload_words
 from livefuse.daemon_config import DaemonConfig, check_session_name, load_daemon_config
@@ -25,7 +26,10 @@ _LOOK_S = 1.0
 
 
 class Daemon:
-    """All methods belong to the event loop. `file` and `overrides` are what `reload` reads again."""
+    """All methods belong to the event loop. `file` and `overrides` are what `reload` reads again.
+
+    With `remembered`, what is changed is kept there; while nobody has ever chosen anything, its sessions do not start by themselves.
+    """
 
     def __init__(
         self,
@@ -34,8 +38,10 @@ class Daemon:
         file: Path | None = None,
         overrides: Mapping[str, Any] | None = None,
         paths: Paths | None = None,
+        remembered: Remembered | None = None,
     ) -> None:
         self.config, self.paths = config, paths or Paths.default()
+        self.remembered = remembered
         self.token = find_token(config, self.paths)
         self.presets = Presets(self.paths.config / "presets")
         self.jobs = Jobs(self.presets, self.paths.state / "jobs.json")
@@ -50,8 +56,11 @@ class Daemon:
     async def start(self) -> None:
         """Have every configured session begin; none is waited for."""
         for name, config in self.config.sessions.items():
-            await self.create(name, config)
+            await self.create(name, config, start=self.remembered is None or not self.remembered.fresh)
         await asyncio.to_thread(self.jobs.start)
+        if self.remembered is not None:
+            self.remembered.begin(self.config.sessions)
+            self._watching = asyncio.create_task(self._remember(self.remembered), name="remembered settings")
         if self._file is not None and self.config.serve.reload:
             self._watching = asyncio.create_task(self._watch(self._file), name="configuration file")
 
@@ -60,6 +69,8 @@ class Daemon:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
+        if self.remembered is not None:
+            await asyncio.to_thread(self.remembered.keep, self._configs())
         await asyncio.gather(
             asyncio.to_thread(self.jobs.stop), *(channel.close() for channel in self.channels.values())
         )
@@ -122,6 +133,15 @@ class Daemon:
         except LivefuseError as error:
             log.error("%s: %s", channel.name, error.message)
             return {"live": [], "restarted": False, "error": error.message}
+
+    async def _remember(self, remembered: Remembered) -> None:
+        """Looked at each second instead of written at each change: a slider that is dragged makes many."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            await asyncio.to_thread(remembered.keep, self._configs())
+
+    def _configs(self) -> dict[str, Config]:
+        return {name: channel.config for name, channel in self.channels.items()}
 
     async def _watch(self, file: Path) -> None:
         seen = _stamp(file)
