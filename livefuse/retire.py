@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from livefuse.clock import Clock, LatencyTrace
 from livefuse.composite.privacy import Verdict
@@ -11,10 +12,23 @@ from livefuse.config import PrivacyConfig
 from livefuse.frame import HostFrame
 from livefuse.pipeline import InFlight, Pipeline
 from livefuse.pool import FramePool
+from livefuse.sinks.base import StreamInfo
 from livefuse.sinks.worker import Outgoing, SinkWorker
 from livefuse.stats import Stats
 
 _TICK_NS = 1_000_000
+
+
+class Pairs(Protocol):
+    """Who is shown what came in beside what left of it, from a session's beginning to its end."""
+
+    def begin(self, info: StreamInfo) -> None: ...
+
+    def __call__(self, before: HostFrame | None, after: HostFrame) -> None:
+        """On the pipeline thread, which must not wait. `before` is None where `after` was not made from it, like a slate."""
+        ...
+
+    def end(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -43,6 +57,7 @@ class Retire:
         stats: Stats,
     ) -> None:
         self.pipeline = pipeline
+        self.pairs: Pairs | None = None
         self._privacy, self._sinks, self._slate = privacy, sinks, slate
         self._clock, self._stats = clock, stats
         self._pool = FramePool(slate.format, slate.height, slate.width)
@@ -57,7 +72,7 @@ class Retire:
         stages = flight.trace.stages_ns()
         pipeline_ns = flight.trace.total_ns - stages.get("capture", 0) - stages.get("queue", 0)
         self._stats.left(flight.verdict, len(flight.faces), pipeline_ns, now_ns)
-        self._send(Outgoing(frame, flight.verdict, flight.trace), now_ns)
+        self._send(Outgoing(frame, flight.verdict, flight.trace), now_ns, flight.frame)
 
     def _finished(self, flight: InFlight) -> HostFrame:
         if flight.verdict is Verdict.COVERED:
@@ -85,13 +100,15 @@ class Retire:
         """Hold nothing any longer: what comes is somebody else's."""
         self._last.good = None
 
-    def _send(self, outgoing: Outgoing, now_ns: int) -> None:
+    def _send(self, outgoing: Outgoing, now_ns: int, before: HostFrame | None = None) -> None:
         frame, last = outgoing.frame, self._last
         if frame.pts_ns <= last.pts_ns:  # a camera's clock stepped back, or slates ran a little ahead
             outgoing = replace(outgoing, frame=replace(frame, pts_ns=last.pts_ns + _TICK_NS))
         last.pts_ns, last.at_ns = outgoing.frame.pts_ns, now_ns
         for sink in self._sinks:
             sink.put(outgoing)
+        if self.pairs is not None:
+            self.pairs(before, outgoing.frame)
 
     def cover_gap(self) -> None:
         """The source has nothing: sinks get the slate (or the last good picture), so that no reader loses the stream."""

@@ -28,7 +28,7 @@ from livefuse.loop import PipelineLoop
 from livefuse.mailbox import Every, Latest, Mailbox
 from livefuse.memory import resident_bytes
 from livefuse.outputs import Outputs
-from livefuse.retire import Retire
+from livefuse.retire import Pairs, Retire
 from livefuse.sinks.base import Sink, StreamInfo
 from livefuse.source.base import Source
 from livefuse.stages import Stages, build_stages
@@ -81,6 +81,7 @@ class Session(Changes):
         self._stopped = self._over = False
         self._handing = threading.Lock()
         self._stats = Stats("")
+        self.pairs: Pairs | None = None
 
     async def run(self) -> dict[str, Any]:
         """Open, run until the source ends or `stop`, close; the record of the run.
@@ -175,6 +176,9 @@ class Session(Changes):
         inbox: Mailbox[Captured] = Every() if self._every else Latest()
         cover = slate(info.format, info.height, info.width, info.colour, "camera paused", config.privacy.slate or None)
         retire = Retire(config.privacy, stages.pipeline, sinks, cover, self.clock, self._stats)
+        if self.pairs is not None:
+            self.pairs.begin(stream)
+            retire.pairs = self.pairs
         governor = None if self._every else Governor(config.adaptive, 1e9 / float(info.fps or _USUAL_FPS))
         loop = PipelineLoop(
             inbox, stages.pipeline, retire, look, self.clock, self._stats,
@@ -254,6 +258,8 @@ class Session(Changes):
                 thread.join(_JOIN_S)
         whole = not self._every or (not self._stopped and self._first_error() is None)
         sinks.close(keep=whole and self._stats.out > 0)
+        if self.pairs is not None:
+            self.pairs.end()
 
     def _first_error(self) -> Exception | None:
         if self._threads is None:

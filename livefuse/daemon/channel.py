@@ -23,6 +23,7 @@ from livefuse.source.base import Source
 from livefuse.source.url import parse
 from livefuse.webrtc.audio import BROWSERS_HOLD_NS, AudioOut
 from livefuse.webrtc.broadcast import Broadcast
+from livefuse.webrtc.compare import Compare
 from livefuse.webrtc.inlet import Inlet
 
 log = logging.getLogger("livefuse")
@@ -44,6 +45,7 @@ class Channel(Reported):
         self._error: LivefuseError | None = None
         self._clock = clock or MonotonicClock()
         self.broadcast = Broadcast(name, webrtc, self._clock, host=host)
+        self.compare = Compare(name, webrtc, self._clock, host=host, held=lambda: bool(getattr(self, "hold", "")))
         self.inlet = Inlet(name, webrtc, self._clock, host=host)
         self._audio = self._sound(webrtc) if webrtc.audio else None
         self.broadcast.audio = self._audio
@@ -89,7 +91,7 @@ class Channel(Reported):
         """For good: viewers and publisher are told."""
         self._closed = True
         await self.stop()
-        await asyncio.gather(self.broadcast.close(), self.inlet.close())
+        await asyncio.gather(self.broadcast.close(), self.compare.close(), self.inlet.close())
         if self._audio is not None:
             self._audio.close()
 
@@ -249,7 +251,9 @@ class Channel(Reported):
         config = self.config.model_copy(update={"sinks": _besides(self.config.sinks)})
         if self._closers:
             config = _closed(config)
-        return Session(config, always=[self.broadcast.sink()], doors=Doors(self._open_source, keep_files=True))
+        session = Session(config, always=[self.broadcast.sink()], doors=Doors(self._open_source, keep_files=True))
+        session.pairs = self.compare.pairs()
+        return session
 
     def _open_source(self, url: str) -> Source:
         from livefuse.source import open_source

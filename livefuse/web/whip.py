@@ -1,6 +1,7 @@
 """WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep-03): one HTTP exchange starts a WebRTC connection, in or out.
 
-`POST /NAME/whep` plays a session, `POST /NAME/whip` publishes into it; DELETE on the Location that was answered ends it.
+`POST /NAME/whep` plays a session, `POST /NAME/compare` plays it beside what its camera sees, `POST /NAME/whip` publishes
+into it; DELETE on the Location that was answered ends it.
 Candidates may be trickled by PATCH; ICE restarts are not offered.
 """
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
 
-Kind: TypeAlias = Literal["whep", "whip"]
+Kind: TypeAlias = Literal["whep", "whip", "compare"]
 
 
 def _sdp_body(kind: str) -> dict[str, Any]:
@@ -83,6 +84,32 @@ def router(daemon: Daemon) -> APIRouter:
         """Stop publishing."""
         return await peers.end("whip", name, peer)
 
+    @router.post(
+        "/{name}/compare", status_code=201, response_class=Response, responses=_CREATED, openapi_extra=_sdp_body(SDP)
+    )
+    @control
+    async def compare(name: str, request: Request) -> Response:
+        """Watch the camera's picture (left half) beside the swapped one (right half) of the same frame, as by WHEP."""
+        return await peers.begin("compare", name, request)
+
+    @router.patch("/{name}/compare/{peer}", status_code=204, response_class=Response, openapi_extra=_sdp_body(FRAGMENT))
+    @control
+    async def trickle_comparer(name: str, peer: str, request: Request) -> Response:
+        """Further candidates of who compares, with If-Match."""
+        return await peers.trickle("compare", name, peer, request)
+
+    @router.delete("/{name}/compare/{peer}", response_class=Response)
+    @control
+    async def stop_comparing(name: str, peer: str) -> Response:
+        """Stop comparing."""
+        return await peers.end("compare", name, peer)
+
+    @router.options("/{name}/compare", status_code=204, response_class=Response)
+    @control
+    async def ask_compare(name: str) -> Response:
+        """What may be sent to compare, and which STUN and TURN servers there are."""
+        return peers.offered(name)
+
     @router.options("/{name}/whep", status_code=204, response_class=Response)
     @view
     async def ask_whep(name: str) -> Response:
@@ -135,8 +162,7 @@ class Peers:
     async def end(self, kind: Kind, name: str, peer_id: str) -> Response:
         """Source: RFC 9725 section 4.2. Raises: NotHere."""
         channel = self._daemon.channel(name)
-        leave = channel.broadcast.leave if kind == "whep" else channel.inlet.leave
-        if not await leave(peer_id):
+        if not await _ender(kind, channel)(peer_id):
             raise _gone(kind)
         self._known.pop((kind, name, peer_id), None)
         return Response(status_code=200)
@@ -156,7 +182,15 @@ class Peers:
 
 
 def _starter(kind: Kind, channel: Channel) -> Callable[[str], Awaitable[Peer]]:
-    return channel.broadcast.watch if kind == "whep" else channel.inlet.publish
+    if kind == "whip":
+        return channel.inlet.publish
+    return channel.compare.watch if kind == "compare" else channel.broadcast.watch
+
+
+def _ender(kind: Kind, channel: Channel) -> Callable[[str], Awaitable[bool]]:
+    if kind == "whip":
+        return channel.inlet.leave
+    return channel.compare.leave if kind == "compare" else channel.broadcast.leave
 
 
 async def _text(request: Request, wanted: str) -> str:

@@ -22,7 +22,7 @@ from livefuse.sinks.base import StreamInfo
 from livefuse.webrtc.encoder import Codec
 from livefuse.webrtc.extensions import PLAYOUT_AT_ONCE
 from livefuse.webrtc.feed import Feed
-from livefuse.webrtc.idle import Slates
+from livefuse.webrtc.idle import Draw, Slates
 from livefuse.webrtc.peer import Peer, answered, check_offer, new_connection
 from livefuse.webrtc.rtp import Cut, RtpStream
 from livefuse.webrtc.viewer import Viewer, chosen_codec, opus, prefer
@@ -60,14 +60,16 @@ class WebRtcSink:
 class Broadcast:
     """Viewers come and go by `watch` and `leave`, sessions by `sink`; neither knows of the other."""
 
-    def __init__(self, name: str, config: WebRtcConfig, clock: Clock, *, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, name: str, config: WebRtcConfig, clock: Clock, *, host: str = "127.0.0.1", draw: Draw | None = None
+    ) -> None:
         self.name = name
         self.audio: AudioOut | None = None
         self.video_latency_ns = 0
         self.dropped = 0
         self._config, self._clock, self._host = config, clock, host
         self._feed = Feed(config, clock)
-        self._slates = Slates(self._show, clock)
+        self._slates = Slates(self._show, clock, draw)
         self._viewers: dict[str, Viewer] = {}
         self._answering = 0
         self._closed = False

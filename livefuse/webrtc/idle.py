@@ -16,13 +16,15 @@ _EVERY_S = 0.5
 _SIZE_PX = (1280, 720)
 
 Show = Callable[[Callable[[], HostFrame]], None]
+Draw = Callable[[int, int, str], HostFrame]
+"""Height, width, words."""
 
 
 class Slates:
     """A thread that lives only while there is something to do. Each slate is drawn once."""
 
-    def __init__(self, show: Show, clock: Clock) -> None:
-        self._show, self._clock = show, clock
+    def __init__(self, show: Show, clock: Clock, draw: Draw | None = None) -> None:
+        self._show, self._clock, self._draw = show, clock, draw or _plain
         self._words, self._size_px = "", _SIZE_PX
         self._drawn: HostFrame | None = None
         self._wanted = False
@@ -75,13 +77,17 @@ class Slates:
             return self._wanted
 
     def _slate(self) -> HostFrame:
-        from livefuse.composite.slate import slate
-
         with self._lock:
             words, (width, height), drawn = self._words, self._size_px, self._drawn
         if drawn is None:
-            drawn = slate("yuv420p", height, width, Colour(), words)
+            drawn = self._draw(height, width, words)
             with self._lock:
                 if (words, (width, height)) == (self._words, self._size_px):
                     self._drawn = drawn
         return replace(drawn, pts_ns=self._clock.now_ns())
+
+
+def _plain(height: int, width: int, words: str) -> HostFrame:
+    from livefuse.composite.slate import slate
+
+    return slate("yuv420p", height, width, Colour(), words)

@@ -11,7 +11,7 @@ from tests.unit.web_fakes import ANSWER, BEARER, OFFER, SDP, FakeChannel, FakeDa
 
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
 CANDIDATE = "a=candidate:1 1 udp 2130706431 127.0.0.1 9 typ host\r\n"
-BOTH = pytest.mark.parametrize("kind", ["whep", "whip"])
+BOTH = pytest.mark.parametrize("kind", ["whep", "whip", "compare"])
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def app(daemon: FakeDaemon, served: tuple[FakeDaemon, Any]) -> Any:
 
 def peers_of(daemon: FakeDaemon, kind: str) -> FakePeers:
     channel = daemon.channel("live")
-    found: FakePeers = channel.broadcast if kind == "whep" else channel.inlet
+    found: FakePeers = {"whep": channel.broadcast, "whip": channel.inlet, "compare": channel.compare}[kind]
     return found
 
 
@@ -59,11 +59,13 @@ def test_an_offer_is_answered_and_ended(app: Any, daemon: FakeDaemon, kind: str)
     assert (again.status_code, again.json()["code"]) == (404, "LF0901")
 
 
-def test_publishing_needs_the_token_and_watching_here_does_not(app: Any) -> None:
-    refused = ask(app, "POST", "/live/whip", headers=SDP, content=OFFER)
+@pytest.mark.parametrize("kind", ["whip", "compare"])
+def test_publishing_and_comparing_need_the_token_and_watching_here_does_not(app: Any, kind: str) -> None:
+    refused = ask(app, "POST", f"/live/{kind}", headers=SDP, content=OFFER)
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Bearer realm="livefuse"')
-    location = post(app, "whip").headers["location"]
+    location = post(app, kind).headers["location"]
     assert ask(app, "DELETE", location).status_code == 401
+    assert ask(app, "OPTIONS", f"/live/{kind}").status_code == 401
     assert ask(app, "POST", "/live/whep", headers=SDP, content=OFFER).status_code == 201
 
 

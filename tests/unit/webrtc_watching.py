@@ -25,6 +25,7 @@ class Watching:
         self.connection = connection
         self.sizes: list[tuple[int, int]] = []
         self.lumas: list[float] = []
+        self.halves: list[tuple[float, float]] = []
         self.packets: list[bytes] = []
         self.sounds = 0
         self.peer: Peer | None = None
@@ -59,7 +60,10 @@ class Watching:
                 continue
             plane = frame.planes[0]
             rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-            self.lumas.append(float(rows[: frame.height, : frame.width].mean()))
+            luma = rows[: frame.height, : frame.width]
+            self.lumas.append(float(luma.mean()))
+            left, right = np.split(luma, [frame.width // 2], axis=1)
+            self.halves.append((float(left.mean()), float(right.mean())))
             self.sizes.append((frame.width, frame.height))
 
 
