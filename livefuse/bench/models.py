@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -16,9 +16,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from livefuse.config import RuntimeConfig
 from livefuse.device.base import Lane
 from livefuse.errors import LicenceNotAccepted, LivefuseError, ModelMissing
 from livefuse.runtime.ort import OrtEngine
+from livefuse.runtime.providers import short_name
 from livefuse.weights.add.trial import UPSCALED_PX, feed
 from livefuse.weights.bind import bound
 from livefuse.weights.recipe import Recipe, Tensor
@@ -41,6 +43,7 @@ class Options:
     tiny: bool = False
     precision: Precision | None = None
     threads: int = 0
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Row:
     median_ms: float = 0.0
     p95_ms: float = 0.0
     runs: int = 0
+    provider: str = ""
 
     @property
     def gflop_per_s(self) -> float | None:
@@ -132,7 +136,7 @@ def _own_precision(recipe: Recipe) -> Precision | None:
 
 def _measured(path: Path, recipe: Recipe, options: Options, row: Row) -> Row:
     began = time.perf_counter()
-    engine, lane = OrtEngine(path, threads=options.threads), Lane(0)
+    engine, lane = OrtEngine(path, config=options.runtime, threads=options.threads), Lane(0)
     load_ms = (time.perf_counter() - began) * 1e3
     recipe = bound(recipe, engine.inputs, engine.outputs)
     feeds = {tensor.name: feed(_sized(tensor, recipe), recipe) for tensor in recipe.inputs}
@@ -149,7 +153,14 @@ def _measured(path: Path, recipe: Recipe, options: Options, row: Row) -> Row:
         median_ms=float(np.median(times_ms)),
         p95_ms=float(np.percentile(times_ms, 95)),
         runs=len(times_ms),
+        provider=_provider(engine, options.runtime),
     )
+
+
+def _provider(engine: OrtEngine, runtime: RuntimeConfig) -> str:
+    """The one that runs most nodes; the preferred one where the runtime cannot tell."""
+    nodes = engine.placement
+    return short_name(max(nodes, key=nodes.__getitem__)) if nodes else runtime.providers[0].partition(":")[0]
 
 
 def _times_ms(run: Callable[[], Any], runs: int) -> npt.NDArray[np.float64]:

@@ -60,7 +60,9 @@ class History:
     def take(self) -> Step:
         """The newest, which is no longer here then. Raises: NotHere."""
         if not self._steps:
-            raise NotHere("there is nothing to undo", hint="changes are remembered since the daemon started, 20 at most")
+            raise NotHere(
+                "there is nothing to undo", hint="changes are remembered since the daemon started, 20 at most"
+            )
         self._noted_s = -_ONE_DRAG_S
         return self._steps.pop()
 

@@ -1,8 +1,9 @@
-"""What a job is: a file to be swapped, or a model to be fetched; as it is kept, shown and asked for."""
+"""What a job is: a file to be swapped, a model to be fetched or measured; as it is kept, shown and asked for."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from livefuse.config import Config
 from livefuse.daemon.asked import AskedConfig, AskedText
 from livefuse.errors import LivefuseError
 
-JobKind = Literal["file", "pull"]
+JobKind = Literal["file", "pull", "measure"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 ENDED: tuple[JobState, ...] = ("done", "failed", "cancelled", "interrupted")
 STATES: tuple[JobState, ...] = ("queued", "running", *ENDED)
@@ -25,7 +26,10 @@ class FileJobRequest(BaseModel):
 
     input: str = Field(min_length=1, max_length=4096, description="absolute path of a picture or video")
     output: str = Field(
-        min_length=1, max_length=4096, description="absolute path to write; appears when it is complete"
+        "",
+        max_length=4096,
+        description="absolute path to write, which appears when it is complete; beside the input, with `-swapped` in its "
+        "name, when empty",
     )
     overwrite: bool = Field(False, description="replace an output that exists")
     preset: AskedText = Field("", description="preset to begin with")
@@ -43,7 +47,13 @@ class Progress(BaseModel):
     fps: float = 0.0
     bytes_done: int = 0
     bytes_total: int | None = None
-    eta_s: float | None = None
+    bytes_per_s: int | None = Field(None, description="measured over the last seconds")
+    eta_s: float | None = Field(None, description="what is left at the rate of the last seconds")
+    bottleneck: str = Field("", description="the stage that the others wait for")
+    bottleneck_ms: float | None = Field(None, description="its median time for a frame, where it is known")
+
+
+Report = Callable[[Progress], None]
 
 
 class JobError(BaseModel):

@@ -6,9 +6,11 @@ import os
 import stat
 from pathlib import Path
 
-from livefuse.errors import AlreadyHere, BadValue, SinkUnwritable, SourceDenied, SourceNotFound
-from livefuse.sinks.url import parse_sink_url
+from livefuse.daemon.job import Job
+from livefuse.errors import AlreadyHere, BadValue, NotHere, SinkUnwritable, SourceDenied, SourceNotFound
+from livefuse.sinks.url import parse_sink_url, unused
 from livefuse.source.container import head_of
+from livefuse.source.sniff import picture_in
 
 _MOST_BYTES = 230  # of 255 that file systems take: while it is written, a file's name is longer
 
@@ -40,6 +42,25 @@ def checked_output(text: str, source: Path, *, overwrite: bool) -> Path:
         raise SinkUnwritable(f"{path}: the daemon may not write there", hint="name another folder")
     if os.path.lexists(path):
         _check_replaceable(path, source, overwrite=overwrite)
+    return path
+
+
+def output_beside(source: Path) -> Path:
+    """A free name beside the input, of the kind that its content is: `clip.webm` becomes `clip-swapped.mp4`. Raises: NotMedia."""
+    suffix = ".png" if picture_in(head_of(source)) else ".mp4"
+    out = source.with_name(f"{source.stem}-swapped{suffix}")
+    return Path(parse_sink_url(unused(f"file:{out}")).address)
+
+
+def result_of(job: Job) -> Path:
+    """The file that a job has written. Raises: NotHere while there is none, or none any more."""
+    path = Path(job.output)
+    if job.kind != "file" or job.state != "done":
+        raise NotHere(
+            f"the job is {job.state} and has no result", hint="jobs that swap files have one when they are done"
+        )
+    if not path.is_file():
+        raise NotHere(f"{path.name} is no longer where the job wrote it", hint="run the job again")
     return path
 
 

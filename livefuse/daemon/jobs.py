@@ -1,31 +1,28 @@
-"""Jobs: files to be swapped and models to be fetched, one of each kind at a time, beside the live sessions.
+"""Jobs: files to be swapped, models to be fetched and measured, one of each kind at a time, beside the live sessions.
 
-A file job runs in a process of its own at the lowest priority (`file_job` says why).
+What takes a core runs in a process of its own at the lowest priority (`job_process` says why).
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from livefuse.config import make_config
-from livefuse.daemon.job import ENDED, STATES, FileJobRequest, Job, JobKind, JobState, Progress, now
-from livefuse.daemon.job_files import checked_input, checked_output
-from livefuse.daemon.job_runs import Report, Run, error_of, make_run
+from livefuse.daemon.job import ENDED, STATES, FileJobRequest, Job, JobKind, JobState, Progress, Report, now
+from livefuse.daemon.job_request import again, file_job, measure_job, pull_job
+from livefuse.daemon.job_runs import Run, error_of, make_run
 from livefuse.daemon.jobs_store import JobsFile
 from livefuse.daemon.presets import Presets
-from livefuse.daemon_config import laid_over
-from livefuse.errors import AlreadyHere, BadValue, DaemonError, IdentityError, Interrupted, LicenceNotAccepted, NotHere
+from livefuse.errors import AlreadyHere, DaemonError, Interrupted, NotHere
 from livefuse.paths import Paths
 
 log = logging.getLogger("livefuse")
 
 MOST_QUEUED, MOST_ENDED = 100, 200
 _JOIN_S = 15.0
-_KINDS: tuple[JobKind, ...] = ("file", "pull")
+_KINDS: tuple[JobKind, ...] = ("file", "pull", "measure")
 MakeRun = Callable[[Job, Report], Run]
 
 
@@ -66,24 +63,15 @@ class Jobs:
 
     def add_file(self, request: FileJobRequest) -> Job:
         """Queue a picture or video. Raises: ConfigError, SourceError, SinkError, IdentityError, AlreadyHere, NotHere."""
-        source = checked_input(request.input)
-        out = checked_output(request.output, source, overwrite=request.overwrite)
-        tree = self._tree(request, source, out)
-        job = Job(kind="file", input=str(source), output=str(out), overwrite=request.overwrite, config=tree)
-        return self._queue(job)
+        return self._queue(file_job(request, self._presets.get(request.preset) if request.preset else {}))
 
     def add_pull(self, model: str, *, accept_licence: bool = False) -> Job:
         """Queue the fetching of a model. Raises: ModelMissing for an unknown one, LicenceNotAccepted, AlreadyHere."""
-        from livefuse.weights.store import ModelStore
+        return self._queue(pull_job(model, accept_licence=accept_licence))
 
-        store = ModelStore.default()
-        recipe = store.recipe(model)
-        if store.needs_acceptance(recipe) and not accept_licence:
-            raise LicenceNotAccepted(
-                f"{recipe.name} is for non-commercial use only ({recipe.licence}, {recipe.licence_url})",
-                hint='say `"accept_licence": true` if that is your use',
-            )
-        return self._queue(Job(kind="pull", model=recipe.name, accept_licence=accept_licence))
+    def add_measure(self, model: str, providers: Sequence[str]) -> Job:
+        """Queue the measuring of a model's speed. Raises: ModelMissing, BadValue, EngineFailed, AlreadyHere."""
+        return self._queue(measure_job(model, providers))
 
     def list(self) -> list[Job]:
         """Oldest first."""
@@ -114,36 +102,28 @@ class Jobs:
         job = self.get(job_id)
         if job.state not in ("failed", "cancelled", "interrupted"):
             raise AlreadyHere(f"the job is {job.state}", hint="jobs that failed or were stopped can be tried again")
-        if job.kind == "file":
-            checked_output(job.output, checked_input(job.input), overwrite=job.overwrite)
-        fresh = Job(
-            **job.model_dump(include={"kind", "input", "output", "overwrite", "config", "model", "accept_licence"})
-        )
-        return self._queue(fresh)
+        return self._queue(again(job))
+
+    def move(self, job_id: str, place: int) -> Job:
+        """Give a waiting job another place among those of its kind that wait: 0 comes next. Raises: NotHere, AlreadyHere."""
+        with self._changed:
+            job = self._get(job_id)
+            if job.state != "queued":
+                raise AlreadyHere(f"the job is {job.state}", hint="only jobs that wait can change places")
+            waiting = [other for other in self._jobs.values() if (other.kind, other.state) == (job.kind, "queued")]
+            slots = [other.id for other in waiting]
+            waiting.remove(job)
+            waiting.insert(min(place, len(waiting)), job)
+            order = dict(zip(slots, waiting, strict=True))
+            moved = [order.get(one, other) for one, other in self._jobs.items()]
+            self._jobs = {one.id: one for one in moved}
+            self._keep()
+            return job.model_copy(deep=True)
 
     def counts(self) -> dict[str, int]:
         """How many are in each state."""
         states = [job.state for job in self.list()]
         return {state: states.count(state) for state in STATES}
-
-    def _tree(self, request: FileJobRequest, source: Path, out: Path) -> dict[str, Any]:
-        """The whole of what the job is told, as nested mappings."""
-        said = request.config.model_dump(mode="json", exclude_unset=True)
-        taken = {"source", "sinks"} & set(said)
-        if taken:
-            raise BadValue(f"config.{min(taken)} is said", hint="a job has `input` and `output` instead")
-        base = {key: value for key, value in self._preset(request.preset).items() if key not in ("source", "sinks")}
-        tree = laid_over({"privacy": {"mode": "open"}}, laid_over(base, said))
-        if request.identity:
-            tree = laid_over(tree, {"identity": {"photo": request.identity}})
-        tree |= {"source": str(source), "sinks": [str(out)], "stats": ""}
-        config = make_config(tree, origin="job")
-        if not config.identity.photo and not config.cast and config.swap.model == "mesh":
-            raise IdentityError("no face to put on", hint="`identity`: the name of a stored one")
-        return tree
-
-    def _preset(self, name: str) -> dict[str, Any]:
-        return self._presets.get(name) if name else {}
 
     def _queue(self, job: Job) -> Job:
         with self._changed:

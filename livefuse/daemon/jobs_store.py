@@ -47,6 +47,10 @@ class JobsFile:
 
 
 def _after_restart(job: Job) -> Job:
+    """A model that was being fetched is still wanted, and its download goes on where it stopped. A file that was being swapped
+    would begin anew: that is asked for, not assumed."""
+    if job.kind == "pull" and job.state in ("running", "interrupted"):
+        return job.model_copy(update={"state": "queued", "started": "", "ended": ""})
     if job.state != "running":
         return job
     return job.model_copy(update={"state": "interrupted", "ended": now()})

@@ -15,7 +15,7 @@ from livefuse.errors import DownloadFailed, LicenceNotAccepted
 from livefuse.paths import Paths
 from livefuse.weights.emap import emap_beside, sidecar_of
 from livefuse.weights.mirrors import in_folders, mirrors_from, place_in
-from livefuse.weights.part import disk_errors_explained, sha256_of
+from livefuse.weights.part import PartFile, disk_errors_explained, sha256_of
 from livefuse.weights.recipe import Recipe, all_recipes, pick_recipe
 from livefuse.weights.record import read_record, record_path, write_record
 from livefuse.weights.stated import corrupt, missing, stated_of
@@ -115,6 +115,13 @@ class ModelStore:
         recipe = self.recipe(name)
         record = read_record(self._file(recipe))
         return StoredModel(recipe, self.status(recipe.name), self._file(recipe), record.sha256 if record else "")
+
+    def part_bytes(self, name: str) -> int:
+        """How much an unfinished pull has left that the next one goes on from: only where the file's sha256 is known, for
+        otherwise nothing tells whether the rest belongs to it. Raises: ModelMissing for an unknown name."""
+        recipe = self.recipe(name)
+        file = self._file(recipe)
+        return PartFile(file).size_bytes if stated_of(recipe, file).sha256 else 0
 
     def remove(self, name: str) -> bool:
         """Delete a model's file, and what an unfinished pull left; False when there was nothing. Raises: StoreUnwritable."""

@@ -15,8 +15,8 @@ import pytest
 
 from livefuse.config import make_config
 from livefuse.daemon import jobs as module
-from livefuse.daemon.job import FileJobRequest, Job, Progress
-from livefuse.daemon.job_runs import FileRun, Report
+from livefuse.daemon.job import FileJobRequest, Job, Progress, Report
+from livefuse.daemon.job_runs import FileRun
 from livefuse.daemon.jobs import Jobs
 from livefuse.daemon.presets import Presets
 from livefuse.errors import (
