@@ -45,6 +45,11 @@ class ServeConfig(Section):
     origins: tuple[str, ...] = Field(
         (), description="further web origins whose pages may call it, e.g. https://studio.example"
     )
+    tls: Literal["", "auto"] = Field(
+        "", description="auto serves HTTPS with a certificate of this machine's own authority; see `livefuse tls`"
+    )
+    tls_cert: str = Field("", description="serve HTTPS with this certificate file (PEM, with its chain) instead")
+    tls_key: str = Field("", description="the private key of `tls_cert` (PEM, not encrypted)")
     reload: bool = Field(True, description="watch the configuration file, and apply what changes in it")
     remember: bool = Field(
         True, description="without a configuration file: keep what the page and the API change for the next start"

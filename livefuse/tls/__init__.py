@@ -1,0 +1,1 @@
+"""Certificates: an authority of this machine's own, and what it vouches for."""
