@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request, Response
 from livefuse.errors import BadOffer, BadValue, NotHere
 from livefuse.web.limits import media_type
 from livefuse.web.problems import Refused
-from livefuse.web.roles import control, view
+from livefuse.web.roles import control, owner, view
 
 if TYPE_CHECKING:
     from livefuse.daemon.channel import Channel
@@ -87,25 +87,25 @@ def router(daemon: Daemon) -> APIRouter:
     @router.post(
         "/{name}/compare", status_code=201, response_class=Response, responses=_CREATED, openapi_extra=_sdp_body(SDP)
     )
-    @control
+    @owner
     async def compare(name: str, request: Request) -> Response:
         """Watch the camera's picture (left half) beside the swapped one (right half) of the same frame, as by WHEP."""
         return await peers.begin("compare", name, request)
 
     @router.patch("/{name}/compare/{peer}", status_code=204, response_class=Response, openapi_extra=_sdp_body(FRAGMENT))
-    @control
+    @owner
     async def trickle_comparer(name: str, peer: str, request: Request) -> Response:
         """Further candidates of who compares, with If-Match."""
         return await peers.trickle("compare", name, peer, request)
 
     @router.delete("/{name}/compare/{peer}", response_class=Response)
-    @control
+    @owner
     async def stop_comparing(name: str, peer: str) -> Response:
         """Stop comparing."""
         return await peers.end("compare", name, peer)
 
     @router.options("/{name}/compare", status_code=204, response_class=Response)
-    @control
+    @owner
     async def ask_compare(name: str) -> Response:
         """What may be sent to compare, and which STUN and TURN servers there are."""
         return peers.offered(name)
