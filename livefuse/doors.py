@@ -9,6 +9,7 @@ from livefuse.config import Config
 from livefuse.errors import NeedsRestart
 from livefuse.sinks.base import Sink
 from livefuse.source.base import Source, SourceInfo
+from livefuse.source.url import parse
 
 if TYPE_CHECKING:
     from livefuse.sinks.shared import Encoders
@@ -26,6 +27,13 @@ class Doors:
 
     def source(self, url: str, config: Config) -> Source:
         """Raises: SourceError, BadValue."""
+        if not config.live.loop or parse(url).kind != "file":
+            return self._opened(url, config)
+        from livefuse.source.looped import LoopedSource
+
+        return LoopedSource(self._opened(url, config), lambda: self._opened(url, config))
+
+    def _opened(self, url: str, config: Config) -> Source:
         if self._source is not None:
             return self._source(url)
         from livefuse.source import open_source

@@ -234,8 +234,12 @@ class LiveConfig(Section):
     lost_ms: float = Field(
         5000.0, gt=0, le=86_400_000, description="after this long without a frame, a live source is opened again"
     )
+    idle_s: float = Field(
+        10.0, ge=0, le=86_400, description="after this long without anybody looking, the pipeline rests; 0 never"
+    )
     reconnect: bool = Field(True, description="reconnect a live source that fails")
     reconnect_max_s: float = Field(10.0, gt=0, le=86_400, description="longest wait between two attempts")
+    loop: bool = Field(False, description="a video or picture file begins again when it ends")
 
 
 class OutputConfig(Section):

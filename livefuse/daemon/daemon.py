@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from livefuse.config import Config
+from livefuse.daemon.apps import Apps
 from livefuse.daemon.channel import Channel
 from livefuse.daemon.jobs import Jobs
+from livefuse.daemon.pairing import Pairing
 from livefuse.daemon.presets import Presets
 from livefuse.daemon.remembered import Remembered
 from livefuse.daemon.token import find_token
@@ -43,6 +45,8 @@ class Daemon:
         self.config, self.paths = config, paths or Paths.default()
         self.remembered = remembered
         self.token = find_token(config, self.paths)
+        self.apps = Apps(self.paths.state / "apps.json")
+        self.pairing = Pairing(self.apps)
         self.presets = Presets(self.paths.config / "presets")
         self.jobs = Jobs(self.presets, self.paths.state / "jobs.json")
         self.channels: dict[str, Channel] = {}
@@ -72,8 +76,14 @@ class Daemon:
         if self.remembered is not None:
             await asyncio.to_thread(self.remembered.keep, self._configs())
         await asyncio.gather(
+            asyncio.to_thread(self.apps.keep_use),
             asyncio.to_thread(self.jobs.stop), *(channel.close() for channel in self.channels.values())
         )
+
+    @property
+    def file(self) -> Path | None:
+        """The configuration file that is followed."""
+        return self._file
 
     def channel(self, name: str) -> Channel:
         """Raises: NotHere."""

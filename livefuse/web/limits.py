@@ -12,8 +12,12 @@ from livefuse.web.problems import Refused, explained
 SDP_BYTES = 64 << 10
 JSON_BYTES = 1 << 20
 PHOTO_BYTES = 20 << 20
+UPLOADS, UPLOAD_BYTES = "/api/uploads", 64 << 30
+"""Where videos are sent to; how much there is room for is decided there, chunk by chunk."""
 _PAUSE_S = 15.0
 _LONGEST_S = 120.0
+_UPLOAD_S = 4 * 3600.0
+_UPLOADED = ("video/", "image/", "application/octet-stream")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _MOST = {
     "application/sdp": SDP_BYTES,
@@ -53,20 +57,24 @@ class Limits:
             return
         headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
         try:
-            most = self._most(scope["method"], headers)
+            upload = scope["method"] == "POST" and scope["path"] == UPLOADS
+            most = self._most(scope["method"], headers, upload=upload)
         except Refused as error:
             await explained(error)(scope, receive, send)
             return
-        await self._app(scope, _Body(receive, most, self._pause_s, self._longest_s), send)
+        longest_s = _UPLOAD_S if upload else self._longest_s
+        await self._app(scope, _Body(receive, most, self._pause_s, longest_s), send)
 
     @staticmethod
-    def _most(method: str, headers: dict[bytes, str]) -> int:
+    def _most(method: str, headers: dict[bytes, str], *, upload: bool = False) -> int:
         length = headers.get(b"content-length", "0")
         if length == "0" and b"transfer-encoding" not in headers:
             return 0
         if headers.get(b"content-encoding", "identity").lower() != "identity":
             raise Refused(415, BadValue("compressed bodies are not taken", hint="send it without Content-Encoding"))
-        most = 0 if method in _SAFE else most_bytes(headers.get(b"content-type", ""))
+        kind = headers.get(b"content-type", "")
+        large = upload and media_type(kind).startswith(_UPLOADED)
+        most = UPLOAD_BYTES if large else 0 if method in _SAFE else most_bytes(kind)
         if not length.isascii() or not length.isdigit() or int(length) > most:
             raise _too_large(most)
         return most

@@ -14,8 +14,10 @@ from fastapi import APIRouter
 from livefuse.web import metrics
 from livefuse.web.api import (
     config,
+    drawn,
     engines,
     events,
+    first,
     identities,
     jobs,
     models,
@@ -25,6 +27,7 @@ from livefuse.web.api import (
     sinks,
     sources,
     system,
+    uploads,
 )
 from livefuse.web.records import Records
 
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 def routers(daemon: Daemon) -> list[APIRouter]:
     """Everything below /api, and /metrics."""
     records = Records()
-    parts = (sinks, identities, models, engines, sources, presets, jobs, config)
+    parts = (sinks, identities, drawn, models, engines, sources, uploads, first, presets, jobs, config)
     return [
         *(part.router(daemon) for part in parts),
         system.router(),

@@ -12,7 +12,7 @@ from livefuse.config import Ground, IdentityConfig
 from livefuse.swap.identity.store import IdentityStore
 from livefuse.swap.identity.stored import StoredIdentity, StoredLeftOut, StoredQuality
 from livefuse.web.api.told import Told, api_router
-from livefuse.web.api.upload import PHOTO_TYPES, keep_photo
+from livefuse.web.api.upload import PHOTO_TYPES, faces_of, keep_photo, reduced
 from livefuse.web.roles import identities
 
 if TYPE_CHECKING:
@@ -56,6 +56,12 @@ class Identity(Told):
     shots: list[Shot]
     left_out: list[StoredLeftOut]
     problem: str = Field("", description="why it cannot be used, if it cannot")
+
+
+class FaceList(Told):
+    faces: list[tuple[float, float, float, float]] = Field(
+        description="from left to right: x1, y1, x2, y2 in parts of the photo's width and height"
+    )
 
 
 class Unnamed(Told):
@@ -117,9 +123,21 @@ def router(daemon: Daemon) -> APIRouter:
         response.status_code = 201 if new else 200
         return _told(stored)
 
+    @router.post("/faces", openapi_extra=_BODY)
+    @identities
+    async def find_faces(request: Request) -> FaceList:
+        """Where the faces of a photo are, for somebody to choose one of several. The photo is not kept."""
+        photo, kind = await request.body(), request.headers.get("content-type", "")
+        return FaceList(faces=await run_in_threadpool(faces_of, photo, kind))
+
     @router.get("/identities/{name}/photo", response_class=Response, responses=_PNG)
     @identities
-    def get_identity_photo(name: str) -> Response:
+    def get_identity_photo(
+        name: str,
+        size: Annotated[
+            int | None, Query(ge=32, le=1024, description="longer side, px, where the photo is larger")
+        ] = None,
+    ) -> Response:
         """The best shot as a picture made anew: whatever the upload was, this is a PNG and nothing else."""
         from livefuse.swap.identity.video import png_of
 
@@ -127,7 +145,8 @@ def router(daemon: Daemon) -> APIRouter:
         stored = store.get(name)
         store.require_consent(stored)
         headers = {"Content-Disposition": 'attachment; filename="photo.png"'}
-        return Response(png_of(store.shot(stored, stored.best).image), media_type="image/png", headers=headers)
+        image = reduced(store.shot(stored, stored.best).image, size)
+        return Response(png_of(image), media_type="image/png", headers=headers)
 
     @router.delete("/identities/{name}", status_code=204)
     @identities

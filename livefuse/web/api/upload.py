@@ -6,11 +6,17 @@ import tempfile
 import threading
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from livefuse.config import Config, IdentityConfig
 from livefuse.errors import BadValue, IdentityError, LivefuseError, NotMedia, UnknownIdentity, UnsupportedPicture
+from livefuse.frame import U8
 from livefuse.photos import photo_embedder, photo_finder
+from livefuse.source.image import read_image
 from livefuse.source.picture_size import picture_size
 from livefuse.source.sniff import picture_in
+from livefuse.swap.identity.face import faces_in
 from livefuse.swap.identity.store import IdentityStore
 from livefuse.swap.identity.stored import StoredIdentity
 
@@ -40,6 +46,31 @@ def keep_photo(
             return store.add(name, [str(path)], wanted, find, embed, replace=replace), new
         except LivefuseError as error:  # where the daemon keeps it meanwhile is nobody's business
             raise type(error)(error.message.replace(str(path), "the photo"), hint=error.hint) from error
+
+
+def faces_of(photo: bytes, media_type: str) -> list[tuple[float, float, float, float]]:
+    """Where the faces of a photo are, from left to right, as x1 y1 x2 y2 in parts of its width and height; it is not kept.
+
+    Raises: BadValue, NotMedia, UnsupportedPicture, NoFace, ModelError.
+    """
+    suffix = checked_photo(photo, media_type)
+    with _one_at_a_time, tempfile.TemporaryDirectory(prefix="livefuse-photo-") as folder:
+        path = Path(folder) / f"upload{suffix}"
+        path.write_bytes(photo)
+        rgb = read_image(path)
+        boxes = faces_in(rgb, photo_finder(Config()), "the photo")
+    height, width = rgb.shape[:2]
+    parts = (box / (width, height, width, height) for box in boxes)
+    return [(float(x1), float(y1), float(x2), float(y2)) for x1, y1, x2, y2 in parts]
+
+
+def reduced(image: U8, side_px: int | None) -> U8:
+    """A picture whose longer side is at most that."""
+    scale = side_px / max(image.shape[:2]) if side_px else 1.0
+    if scale >= 1:
+        return image
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def checked_photo(photo: bytes, media_type: str) -> str:
