@@ -12,6 +12,7 @@ from livefuse.clock import Clock, LatencyTrace
 from livefuse.config import LiveConfig
 from livefuse.errors import LivefuseError, SourceError, SourceLost
 from livefuse.frame import HostFrame
+from livefuse.gate import Gate
 from livefuse.mailbox import Mailbox
 from livefuse.source.base import Source, SourceInfo, StampingSource
 from livefuse.source.pacing import Pacer
@@ -27,18 +28,19 @@ log = logging.getLogger("livefuse")
 @dataclass(frozen=True, slots=True)
 class Captured:
     """A frame and the trace that began at its scheduled capture. `scene` differs where the frame before was another source's
-    or sender's."""
+    or sender's, or from before a hold."""
 
     frame: HostFrame
     trace: LatencyTrace
-    scene: tuple[int, int] = (0, 0)
+    scene: tuple[int, ...] = ()
 
 
 class Capture(threading.Thread):
     """Ends, and closes its outbox, when the source ends, fails for good, has run `seconds`, or `halt` is called.
 
     `reopen` makes a fresh source after a loss; without it a loss is the end. `realtime` paces sources that do not pace
-    themselves. pts continue over reconnections: the new source starts where the session's clock stands.
+    themselves. pts continue over reconnections: the new source starts where the session's clock stands. While `gate` is shut
+    frames end here: the source stays open, and is read as always.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Capture(threading.Thread):
         realtime: bool,
         seconds: float | None = None,
         reopen: Callable[[], Source] | None = None,
+        gate: Gate | None = None,
     ) -> None:
         super().__init__(name="livefuse-capture", daemon=True)
         self.error: Exception | None = None
@@ -59,6 +62,7 @@ class Capture(threading.Thread):
         self._paced = realtime and not source.info.live
         self._limit_ns = None if seconds is None else round(seconds * 1e9)
         self._reopen = reopen if live.reconnect and source.info.live else None
+        self._gate = gate or Gate()
         self._halted = threading.Event()
         self._pacer = Pacer()
         self._period_ns = round(1e9 / source.info.fps) if source.info.fps else 0
@@ -105,7 +109,7 @@ class Capture(threading.Thread):
     def _step(self) -> bool:
         if not self._wait_to_read():
             return False
-        started_ns = self._clock.now_ns()
+        started_ns, holds = self._clock.now_ns(), self._gate.holds
         try:
             frame = self._source.read()
         except SourceLost as error:
@@ -119,7 +123,7 @@ class Capture(threading.Thread):
             frame = replace(frame, pts_ns=frame.pts_ns + self._shift_ns)
         if self._limit_ns is not None and frame.pts_ns >= self._limit_ns:
             return False
-        return self._hand_on(frame)
+        return self._hand_on(frame, holds)
 
     def _wait_to_read(self) -> bool:
         """A paced source is read as late as its slowest recent read allows: decoding or drawing the next frame then leaves
@@ -129,7 +133,7 @@ class Capture(threading.Thread):
         latest_ns = self._due_ns + self._period_ns - self._reading_ns - _SPARE_NS
         return self._clock.wait_until(latest_ns, self._halted)
 
-    def _hand_on(self, frame: HostFrame) -> bool:
+    def _hand_on(self, frame: HostFrame, holds: int) -> bool:
         due_ns = self._clock.now_ns()
         if self._paced:
             due_ns = self._due_ns = self._pacer.due_ns(frame.pts_ns, due_ns, self._period_ns)
@@ -138,11 +142,15 @@ class Capture(threading.Thread):
         trace = LatencyTrace(due_ns)
         self._seq += 1
         self._stats.capture()
+        turns = self._gate.turns
+        if cause := self._gate.turns_away(holds):
+            self._stats.drop(cause)
+            return True
         stamped = frame.stamped(seq=self._seq, scheduled_ns=due_ns)
         if self._stamps:
             cast(StampingSource, self._source).stamp(stamped)
         trace.mark("capture", self._clock.now_ns())
-        self._outbox.put(Captured(stamped, trace, (self._turn, frame.scene)))
+        self._outbox.put(Captured(stamped, trace, (self._turn, frame.scene, turns)))
         return True
 
     def _reconnect(self, reopen: Callable[[], Source], error: SourceError) -> bool:

@@ -19,6 +19,9 @@ I64: TypeAlias = npt.NDArray[np.int64]
 PixelFormat: TypeAlias = Literal["yuv420p", "nv12", "rgb24"]
 Matrix: TypeAlias = Literal["bt601", "bt709", "bt2020"]
 
+SLATE_SCENE = -1
+"""The `scene` of slates that stand for pictures held back: what encodes them begins anew, and nothing of those shines through."""
+
 
 @dataclass(frozen=True, slots=True)
 class Colour:

@@ -11,6 +11,7 @@ from livefuse.capture import Captured
 from livefuse.clock import Clock
 from livefuse.config import LiveConfig
 from livefuse.device.base import Lane
+from livefuse.gate import Gate
 from livefuse.mailbox import Closed, Mailbox
 from livefuse.pipeline import InFlight, Pipeline
 from livefuse.retire import Retire
@@ -37,6 +38,7 @@ class PipelineLoop(threading.Thread):
         stats: Stats,
         *,
         live: LiveConfig | None,
+        gate: Gate,
         governor: Governor | None = None,
         on_end: Callable[[], None],
     ) -> None:
@@ -45,12 +47,12 @@ class PipelineLoop(threading.Thread):
         self.error: Exception | None = None
         self.finished = threading.Event()
         self.lanes = (Lane(0), Lane(1))
-        self._inbox, self._retire, self._clock, self._stats = inbox, retire, clock, stats
+        self._inbox, self._retire, self._clock, self._stats, self._gate = inbox, retire, clock, stats, gate
         self._deadline_ns = round(live.deadline_ms * 1e6) if live else None
         self._stall_s = live.stall_ms / 1e3 if live else None
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._waiting: InFlight | None = None
-        self._scene: tuple[int, int] | None = None
+        self._scene: tuple[int, ...] | None = None
         self._governor = governor
         self._waited_ns = 0
         self._on_end = on_end
@@ -106,7 +108,7 @@ class PipelineLoop(threading.Thread):
             self.pipeline.look(flight)
             self._leave(flight)
 
-    def _enter(self, scene: tuple[int, int]) -> None:
+    def _enter(self, scene: tuple[int, ...]) -> None:
         """Faces that were followed elsewhere are not these: pasted where they were, they would leave the new ones bare."""
         before, self._scene = self._scene, scene
         if before is not None:
@@ -139,6 +141,8 @@ class PipelineLoop(threading.Thread):
                 self._leave(None)
             elif captured is None:
                 self._retire.cover_gap()
+            elif not self._gate.admits(captured.frame.scheduled_ns):
+                self._stats.drop("held")
             elif self._late(captured):
                 self._stats.drop("deadline")
             else:

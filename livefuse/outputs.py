@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 from livefuse.clock import Clock
 from livefuse.config import LiveConfig
 from livefuse.errors import NotHere, SessionError
+from livefuse.gate import Gate
 from livefuse.sinks.base import Sink, StreamInfo
 from livefuse.sinks.worker import SinkWorker
 from livefuse.stats import Stats
@@ -27,7 +29,9 @@ class Outputs:
         *,
         every: bool,
         on_end: Callable[[], None],
+        gate: Gate | None = None,
     ) -> None:
+        self._gate = gate or Gate()
         self._stream, self._clock, self._stats = stream, clock, stats
         self._every, self._on_end = every, on_end
         self._retry_max_s = live.reconnect_max_s if live.reconnect and not every else None
@@ -69,6 +73,15 @@ class Outputs:
         worker.finish(keep=True)
         worker.join(_JOIN_S)
 
+    def quiet(self, within_s: float) -> bool:
+        """Whether no sink is being given a picture that is none of the slates of a hold; waits so long for those that are."""
+        limit_s = time.monotonic() + within_s
+        return all(worker.quiet(max(0.0, limit_s - time.monotonic())) for worker in self._workers)
+
+    def looked_at(self) -> bool:
+        """Whether anybody looks at what any of them makes, or may do so unseen."""
+        return any(worker.readers() != 0 for worker in self._workers)
+
     def close(self, *, keep: bool) -> None:
         """Complete all, or give all up."""
         with self._changing:
@@ -98,7 +111,7 @@ class Outputs:
             name = _free(sink.name, [*self._urls])
             worker = SinkWorker(
                 sink, name, self._stream, self._clock, self._stats,
-                every=self._every, retry_max_s=self._retry_max_s, on_end=self._on_end,
+                every=self._every, retry_max_s=self._retry_max_s, on_end=self._on_end, gate=self._gate,
             )  # fmt: skip
             self._urls[name] = url
             self._workers = (*self._workers, worker)

@@ -22,13 +22,18 @@ from livefuse.composite.marks import Marks
 from livefuse.composite.stage import Bitmap
 from livefuse.config import Config
 from livefuse.doors import Doors
+from livefuse.egress import Egress, HeldSlates, Pairs
+from livefuse.engines import Loaded
 from livefuse.environment import environment
 from livefuse.errors import EmptySource, Interrupted, SessionError
+from livefuse.frame import HostFrame
+from livefuse.gate import HOLD_WORDS, Gate, HoldKind
+from livefuse.idle import Onlookers
 from livefuse.loop import PipelineLoop
 from livefuse.mailbox import Every, Latest, Mailbox
 from livefuse.memory import resident_bytes
 from livefuse.outputs import Outputs
-from livefuse.retire import Pairs, Retire
+from livefuse.retire import Retire
 from livefuse.sinks.base import Sink, StreamInfo
 from livefuse.source.base import Source
 from livefuse.stages import Stages, build_stages
@@ -40,7 +45,8 @@ log = logging.getLogger("livefuse")
 State = Literal["new", "opening", "running", "closed"]
 
 _JOIN_S = 10.0
-_USUAL_FPS = 30  # of sources that do not say
+_USUAL_FPS = 30  # of sources that do not say, and the most at which slates leave
+_FRAME_S = 1 / 30
 
 
 @dataclass(slots=True)
@@ -48,6 +54,8 @@ class _Threads:
     capture: Capture
     loop: PipelineLoop
     sinks: Outputs
+    slates: HeldSlates
+    onlookers: Onlookers | None
 
 
 class Session(Changes):
@@ -56,7 +64,7 @@ class Session(Changes):
     `every_frame` is for files: nothing is dropped or paced, and if anything fails, outputs are given up. Otherwise the
     session is live: the newest frame wins, and one failed sink does not end it. `source`, `sinks` and `stages` may be
     handed in ready-made; by default they are made from the configuration. `always` are sinks besides those, which come first;
-    `doors` open what the configuration names.
+    `doors` open what the configuration names. With `hold` it begins held: the first picture that leaves is a slate.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class Session(Changes):
         every_frame: bool = False,
         always: Sequence[Sink] = (),
         doors: Doors | None = None,
+        hold: HoldKind = "",
     ) -> None:
         super().__init__(config)
         self.state: State = "new"
@@ -77,6 +86,7 @@ class Session(Changes):
         self._source, self._given_sinks, self._stages = source, sinks, stages
         self._every, self._always, self._doors = every_frame, always, doors or Doors()
         self._threads: _Threads | None = None
+        self._gate = Gate(hold)
         self._ended = asyncio.Event()
         self._stopped = self._over = False
         self._handing = threading.Lock()
@@ -108,6 +118,32 @@ class Session(Changes):
         if self._threads:
             self._threads.capture.halt()
 
+    def hold(self, kind: HoldKind, *, wait_s: float = _FRAME_S) -> bool:
+        """Let slates leave instead of pictures ("pause", "panic"), or pictures again (""); any thread, whatever the pipeline does.
+
+        What waits in front of sinks is held back too; on return the first slate is on its way. Whether all sinks have done
+        with the picture that they were just writing is the answer, and waited for as long as `wait_s`.
+        Raises: SessionError of a session that is made of every frame.
+        """
+        if self._every:
+            raise SessionError("a file is written whole: there is nobody to hide from", hint="hold a live session")
+        self._gate.hold_as(kind, self.clock.now_ns())
+        self._stats.interrupt()
+        if self._threads is None:
+            return True
+        self._threads.slates.follow()
+        return self._threads.sinks.quiet(wait_s)
+
+    @property
+    def held(self) -> HoldKind:
+        """What `hold` said last."""
+        return self._gate.hold
+
+    @property
+    def idle(self) -> bool:
+        """Whether the pipeline rests, as nobody looks."""
+        return self._gate.idle
+
     def record(self) -> dict[str, Any]:
         """The record of design §6, so far."""
         threads = self._threads
@@ -117,14 +153,17 @@ class Session(Changes):
         memory = {"vram_bytes": 0, "rss_bytes": resident_bytes(), "lane_bytes": lanes}
         record = self._stats.record(memory, environment())
         governor = self._running.governor if self._running else None
-        return record | ({"adaptive": governor.record()} if governor else {})
+        gate = {} if self._every else {"hold": self._gate.hold, "idle": self._gate.idle}
+        return record | gate | ({"adaptive": governor.record()} if governor else {})
 
     def histograms(self) -> dict[str, Any]:
         """Stage, latency and interval times as `Buckets` count them."""
         return self._stats.histograms()
 
     def frame_age_s(self) -> float | None:
-        """Seconds since the last frame left the pipeline; None while none has."""
+        """Seconds since the last frame left the pipeline; None while none has, or none is meant to."""
+        if self._gate.shut:
+            return None
         age_ns = self._stats.newest_age_ns(self.clock.now_ns())
         return None if age_ns is None else age_ns / 1e9
 
@@ -132,6 +171,12 @@ class Session(Changes):
     def sink_urls(self) -> dict[str, str]:
         """Running sinks by name."""
         return self._threads.sinks.urls if self._threads else {}
+
+    @property
+    def networks(self) -> tuple[Loaded, ...]:
+        """Those that it has loaded, in the order in which that was done."""
+        engines = self._running.stages.engines if self._running else None
+        return engines.loaded if engines else ()
 
     @property
     def frames_out(self) -> int:
@@ -166,37 +211,64 @@ class Session(Changes):
         self._start(self._threads, given)
 
     def _assemble(self, source: Source, stages: Stages, look: Look) -> None:
-        from livefuse.composite.slate import slate
-
         config, info = self.config, source.info
         stream = StreamInfo(info.width, info.height, info.fps, info.format, info.colour)
         self._stats = Stats("")
         self._marks = marks = Marks(self._stats, stream, config, self.clock)
-        sinks = Outputs(stream, self.clock, self._stats, config.live, every=self._every, on_end=self._tell)
+        sinks = Outputs(
+            stream, self.clock, self._stats, config.live, every=self._every, on_end=self._tell, gate=self._gate
+        )
         inbox: Mailbox[Captured] = Every() if self._every else Latest()
-        cover = slate(info.format, info.height, info.width, info.colour, "camera paused", config.privacy.slate or None)
-        retire = Retire(config.privacy, stages.pipeline, sinks, cover, self.clock, self._stats)
+        egress = Egress(sinks, self._gate, self.clock)
+        cover = self._slate(stream, "camera paused")
+        retire = Retire(config.privacy, stages.pipeline, egress, self._gate, cover, self.clock, self._stats)
         if self.pairs is not None:
             self.pairs.begin(stream)
-            retire.pairs = self.pairs
+            egress.pairs = self.pairs
         governor = None if self._every else Governor(config.adaptive, 1e9 / float(info.fps or _USUAL_FPS))
         loop = PipelineLoop(
             inbox, stages.pipeline, retire, look, self.clock, self._stats,
-            live=None if self._every else config.live, governor=governor, on_end=self._tell,
+            live=None if self._every else config.live, gate=self._gate, governor=governor, on_end=self._tell,
         )  # fmt: skip
         self._inbox = inbox
-        self._threads = _Threads(self._capture(source), loop, sinks)
+        slates = self._held_slates(stream, egress, cover)
+        self._threads = _Threads(self._capture(source), loop, sinks, slates, self._onlookers(sinks))
         self._running = Running(stages, loop, marks, sinks, governor)
         if governor is not None:
             marks.note = lambda: governor.note
             governor.govern(self.ladder(config, look))
+
+    def _slate(self, stream: StreamInfo, words: str) -> HostFrame:
+        from livefuse.composite.slate import slate
+
+        picture = self.config.privacy.slate or None
+        return slate(stream.format, stream.height, stream.width, stream.colour, words, picture)
+
+    def _held_slates(self, stream: StreamInfo, egress: Egress, cover: HostFrame) -> HeldSlates:
+        """Drawn now, where they can be needed: a panic must not wait for it."""
+        same = self._every or bool(self.config.privacy.slate)
+        drawn = {kind: cover if same else self._slate(stream, words) for kind, words in HOLD_WORDS.items()}
+        period_s = 1 / min(_USUAL_FPS, float(stream.fps or _USUAL_FPS))
+        return HeldSlates(self._gate, egress, drawn, self.clock, period_s)
+
+    def _onlookers(self, sinks: Outputs) -> Onlookers | None:
+        def looked_at() -> bool:
+            return sinks.looked_at() or (self.pairs is not None and self.pairs.readers() > 0)
+
+        idle_s = self.config.live.idle_s
+        if self._every or not idle_s:
+            return None
+        return Onlookers(self._gate, looked_at, idle_s, self.clock, self._stats)
 
     def _drawn(self) -> list[Bitmap]:
         return self._marks()  # made once the source has told its size, before the first frame
 
     def _start(self, threads: _Threads, given: Sequence[tuple[Sink, str]]) -> None:
         threads.sinks.open([*((sink, "") for sink in self._always), *given])
+        threads.slates.follow()
         threads.loop.start()
+        if threads.onlookers is not None:
+            threads.onlookers.start()
         if self._stopped:
             threads.capture.halt()
         threads.capture.start()
@@ -230,7 +302,7 @@ class Session(Changes):
     def _capture(self, source: Source) -> Capture:
         return Capture(
             source, self._inbox, self.clock, self.config.live, self._stats,
-            realtime=not self._every, seconds=self.config.seconds, reopen=self._open_source,
+            realtime=not self._every, seconds=self.config.seconds, reopen=self._open_source, gate=self._gate,
         )  # fmt: skip
 
     async def _wait(self) -> None:
@@ -256,6 +328,9 @@ class Session(Changes):
         for thread in (capture, loop):
             if thread.ident is not None:
                 thread.join(_JOIN_S)
+        if self._threads.onlookers is not None:
+            self._threads.onlookers.end()
+        self._threads.slates.end()
         whole = not self._every or (not self._stopped and self._first_error() is None)
         sinks.close(keep=whole and self._stats.out > 0)
         if self.pairs is not None:

@@ -70,6 +70,7 @@ class Stats:
         self.sinks: dict[str, SinkStats] = {}
         self._left_ns: deque[int] = deque(maxlen=240)
         self._first_left_ns = 0
+        self._interrupted = False
 
     def capture(self) -> None:
         with self._lock:
@@ -86,11 +87,19 @@ class Stats:
             self.verdicts[verdict.value] += 1
             self.faces = faces
             self.pipeline_ms.add(pipeline_ns / 1e6)
-            if self._left_ns:
+            if self._left_ns and self._interrupted:
+                self._first_left_ns += now_ns - self._left_ns[-1]
+            elif self._left_ns:
                 self.interval_ms.add((now_ns - self._left_ns[-1]) / 1e6)
                 self._intervals.add((now_ns - self._left_ns[-1]) / 1e9)
+            self._interrupted = False
             self._first_left_ns = self._first_left_ns or now_ns
             self._left_ns.append(now_ns)
+
+    def interrupt(self) -> None:
+        """Frames are kept back on purpose from now on: the time until the next one says nothing of how steadily they leave."""
+        with self._lock:
+            self._interrupted = True
 
     def covered_gap(self) -> None:
         """A slate went out because the source had nothing."""
@@ -105,13 +114,15 @@ class Stats:
         with self._lock:
             return self.sinks.setdefault(name, SinkStats())
 
-    def delivered(self, name: str, pts_ns: int, trace: LatencyTrace) -> None:
-        """A sink has handed a frame on."""
+    def delivered(self, name: str, pts_ns: int, trace: LatencyTrace | None) -> None:
+        """A sink has handed a frame on; a slate has no trace, as nobody waited for it."""
         sink = self.sink(name)
         with self._lock:
             sink.frames += 1
             sink.out_of_order += pts_ns <= sink.last_pts_ns
             sink.last_pts_ns = pts_ns
+            if trace is None:
+                return
             sink.latency_ms.add(trace.total_ns / 1e6)
             if name != self._primary:
                 return
@@ -132,9 +143,9 @@ class Stats:
             return {"stages": stages, "latency": self._latency.snapshot(), "interval": self._intervals.snapshot()}
 
     def newest_age_ns(self, now_ns: int) -> int | None:
-        """How long ago the last frame left; None while none has."""
+        """How long ago the last frame left; None while none has, or none is meant to."""
         with self._lock:
-            return now_ns - self._left_ns[-1] if self._left_ns else None
+            return now_ns - self._left_ns[-1] if self._left_ns and not self._interrupted else None
 
     def fps(self, now_ns: int | None = None) -> float:
         """Frames per second that left the pipeline: over the last two seconds, or over the run without `now_ns`."""

@@ -54,3 +54,12 @@ class SlowSink(Protocol):
     def give_up(self) -> None:
         """Drop everything at once; there will be no output."""
         ...
+
+
+@runtime_checkable
+class ReadSink(Protocol):
+    """A sink that knows whether anybody looks: while nobody does, the session need not work. From any thread."""
+
+    def readers(self) -> int | None:
+        """How many look; None if that cannot be told now."""
+        ...

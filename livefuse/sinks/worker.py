@@ -11,8 +11,9 @@ from livefuse.clock import Clock, LatencyTrace
 from livefuse.composite.privacy import Verdict
 from livefuse.errors import LivefuseError, SinkLost
 from livefuse.frame import HostFrame
+from livefuse.gate import Gate
 from livefuse.mailbox import Closed, Every, Latest, Mailbox
-from livefuse.sinks.base import Sink, SlowSink, StreamInfo
+from livefuse.sinks.base import ReadSink, Sink, SlowSink, StreamInfo
 from livefuse.stats import Stats
 
 log = logging.getLogger("livefuse")
@@ -23,18 +24,20 @@ _LAST_FRAME_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A finished frame on its way to sinks. `verdict` is what the privacy guard says it shows."""
+    """A finished frame on its way to sinks. `verdict` is what the privacy guard says it shows; a `slate` shows nobody."""
 
     frame: HostFrame
     verdict: Verdict
     trace: LatencyTrace
+    slate: bool = False
 
 
 class SinkWorker(threading.Thread):
     """Opens, feeds and finishes one sink.
 
     A sink that was lost is opened again with back-off while `retry_max_s` is set; other errors end this sink only, and
-    are kept in `error`. `finish(keep=False)` gives the output up instead of completing it.
+    are kept in `error`. `finish(keep=False)` gives the output up instead of completing it. What `gate` holds back is not
+    written, though it may have waited here already.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class SinkWorker(threading.Thread):
         every: bool,
         retry_max_s: float | None,
         on_end: Callable[[], None],
+        gate: Gate | None = None,
     ) -> None:
         super().__init__(name=f"livefuse-sink-{name}", daemon=True)
         self.sink, self.label = sink, name
@@ -58,9 +62,22 @@ class SinkWorker(threading.Thread):
         self._retry_max_s, self._on_end, self._every = retry_max_s, on_end, every
         self._keep = True
         self._halted = threading.Event()
+        self._gate, self._showing = gate or Gate(), False
+        self._handing = threading.Condition()
 
     def put(self, outgoing: Outgoing) -> None:
         self.inbox.put(outgoing)
+
+    def quiet(self, within_s: float) -> bool:
+        """Whether no picture but slates is being written, or will be while the gate is held; waits so long for it."""
+        with self._handing:
+            return self._handing.wait_for(lambda: not self._showing, within_s)
+
+    def readers(self) -> int | None:
+        """How many look at what this sink makes; None if nobody can tell."""
+        if not self.is_alive() or self.error is not None:
+            return 0
+        return self.sink.readers() if isinstance(self.sink, ReadSink) else None
 
     def finish(self, *, keep: bool) -> None:
         self._keep = keep
@@ -95,12 +112,28 @@ class SinkWorker(threading.Thread):
                 outgoing = self.inbox.get()
             except Closed:
                 break
-            if outgoing is not None:
-                self._write(outgoing)
+            if outgoing is not None and self._begins(outgoing):
+                try:
+                    self._write(outgoing)
+                finally:
+                    self._ends()
         if self._keep:
             self.sink.close()
         else:
             self.sink.abort()
+
+    def _begins(self, outgoing: Outgoing) -> bool:
+        """Whether it may still leave; looked at in the same instant in which others see that it does."""
+        with self._handing:
+            if not outgoing.slate and not self._gate.admits(outgoing.frame.scheduled_ns):
+                return False
+            self._showing = not outgoing.slate
+            return True
+
+    def _ends(self) -> None:
+        with self._handing:
+            self._showing = False
+            self._handing.notify_all()
 
     def _open(self) -> None:
         self.sink.open(self._info)
@@ -117,7 +150,7 @@ class SinkWorker(threading.Thread):
             self._reopen(error, self._retry_max_s)
             return
         trace.mark("sink", self._clock.now_ns())
-        self._stats.delivered(self.label, outgoing.frame.pts_ns, trace)
+        self._stats.delivered(self.label, outgoing.frame.pts_ns, None if outgoing.slate else trace)
         self._stats.sink(self.label).dropped = self.inbox.dropped
 
     def _reopen(self, error: LivefuseError, retry_max_s: float) -> None:

@@ -50,6 +50,10 @@ class WebRtcSink:
     def write(self, frame: HostFrame) -> None:
         self._broadcast._take(self, frame)
 
+    def readers(self) -> int:
+        """Also those who are being answered: the first picture is to be there when they are."""
+        return self._broadcast.onlookers
+
     def close(self) -> None:
         self._broadcast._end(self)
 
@@ -83,6 +87,11 @@ class Broadcast:
     @property
     def viewers(self) -> int:
         return len(self._viewers)
+
+    @property
+    def onlookers(self) -> int:
+        """Viewers, and those who will be in a moment."""
+        return len(self._viewers) + self._answering
 
     def sink(self) -> WebRtcSink:
         """A sink for one session."""

@@ -53,6 +53,10 @@ class Pairs:
     def __call__(self, before: HostFrame | None, after: HostFrame) -> None:
         self._compare.accept(_Pair(self._sink, before, after))
 
+    def readers(self) -> int:
+        """How many compare: they too keep a session from idling."""
+        return self._compare.onlookers
+
     def end(self) -> None:
         """The session has ended: a slate takes its place."""
         self._sink.close()

@@ -179,6 +179,9 @@ class Kept:
     def __call__(self, before: HostFrame | None, after: HostFrame) -> None:
         self.pairs.append((before, after))
 
+    def readers(self) -> int:
+        return 0
+
     def end(self) -> None:
         self.calls.append("end")
 
