@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from livefuse.web.problems import Refused, explained
+from livefuse.web.revocation import WhileHeld
 from livefuse.web.roles import Role, role_of
 from livefuse.web.tokens import Entry
 
@@ -35,6 +36,10 @@ class Admission:
                 await _admit(self._entry, HTTPConnection(scope), wanted)
             except Refused as error:
                 await explained(error)(scope, receive, send)
+                return
+            app = scope["state"]["app"]
+            if app:
+                await WhileHeld(self._app, lambda: self._entry.role_of_app(app) >= wanted)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -59,10 +64,11 @@ def dependency(entry: Entry) -> Callable[[HTTPConnection], Awaitable[None]]:
 async def _admit(entry: Entry, connection: HTTPConnection, wanted: Role) -> None:
     """Raises: Refused."""
     client, reading = connection.client, connection.scope.get("method") in _READING
-    connection.state.role = await entry.admit(
+    caller = await entry.admit(
         wanted,
         free=entry.free(connection.scope["livefuse.local"]),
         authorization=connection.headers.get("authorization", ""),
         ticket=connection.query_params.get("ticket", "") if reading else "",
         address=client.host if client else "",
     )
+    connection.state.role, connection.state.app = caller

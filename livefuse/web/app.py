@@ -26,7 +26,7 @@ def make_app(daemon: Daemon) -> FastAPI:
     Raises: BadValue for `serve.hosts` or `serve.origins` that make no sense.
     """
     serve, secrets = daemon.config.serve, (daemon.token,)
-    entry, closing = Entry(daemon.token, serve), asyncio.Event()
+    entry, closing = Entry(daemon.token, serve, daemon.apps, daemon.pairing), asyncio.Event()
     app = FastAPI(
         title="livefuse",
         version=__version__,

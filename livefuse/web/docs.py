@@ -97,7 +97,7 @@ def routes(app: FastAPI) -> list[tuple[str, str, Role]]:
 
 
 def _describe(operation: dict[str, Any], role: Role) -> None:
-    operation["x-role"] = role.name.lower()
+    operation["x-role"] = (role.name or "").lower()
     operation["description"] = f"{operation.get('description', '')}\n\n{_CALLER[role]}".strip()
     responses = operation.setdefault("responses", {})
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}

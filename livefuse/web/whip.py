@@ -7,6 +7,7 @@ Candidates may be trickled by PATCH; ICE restarts are not offered.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -17,7 +18,8 @@ from fastapi import APIRouter, Request, Response
 from livefuse.errors import BadOffer, BadValue, NotHere
 from livefuse.web.limits import media_type
 from livefuse.web.problems import Refused
-from livefuse.web.roles import control, owner, view
+from livefuse.web.revocation import until_lost
+from livefuse.web.roles import Role, control, owner, role_with, view
 
 if TYPE_CHECKING:
     from livefuse.daemon.channel import Channel
@@ -131,6 +133,7 @@ class Peers:
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
         self._known: WeakValueDictionary[tuple[Kind, str, str], Peer] = WeakValueDictionary()
+        self._watching: set[asyncio.Task[None]] = set()
 
     async def begin(self, kind: Kind, name: str, request: Request) -> Response:
         """Source: RFC 9725 section 4.2. Raises: NotHere, BadOffer, TooManyPeers, Refused."""
@@ -139,6 +142,8 @@ class Peers:
         offer = await _text(request, SDP)
         peer = await _starter(kind, channel)(offer)
         self._known[kind, name, peer.id] = peer
+        if request.state.app:
+            self._end_with_right(request.state.app, kind, channel, peer)
         response = Response(peer.answer, 201, media_type=SDP)
         response.headers["Location"] = f"/{name}/{kind}/{peer.id}"
         response.headers["ETag"] = _etag(peer)
@@ -166,6 +171,18 @@ class Peers:
             raise _gone(kind)
         self._known.pop((kind, name, peer_id), None)
         return Response(status_code=200)
+
+    def _end_with_right(self, app: str, kind: Kind, channel: Channel, peer: Peer) -> None:
+        """An app that was removed, or may no longer do this, is hung up on."""
+        wanted = Role.CONTROL if kind == "whip" else Role.VIEW
+
+        async def watch() -> None:
+            await until_lost(lambda: peer.state != "closed" and role_with(self._daemon.apps.scopes(app)) >= wanted)
+            await _ender(kind, channel)(peer.id)
+
+        task = asyncio.create_task(watch(), name=f"the right of {app}")
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
 
     def offered(self, name: str) -> Response:
         """Source: RFC 9725 sections 4.2 and 4.6. Raises: NotHere."""

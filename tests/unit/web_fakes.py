@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +15,8 @@ import httpx
 from fastapi import FastAPI
 
 from livefuse.config import Config
+from livefuse.daemon.apps import Apps
+from livefuse.daemon.pairing import Pairing
 from livefuse.daemon_config import DaemonConfig, ServeConfig, WebRtcConfig
 from livefuse.errors import AlreadyHere, BadOffer, LivefuseError, NotHere, TooManyPeers
 
@@ -141,12 +145,15 @@ class FakeDaemon:
         serve: ServeConfig | None = None,
         webrtc: WebRtcConfig | None = None,
         names: tuple[str, ...] = ("live",),
+        folder: Path | None = None,
     ) -> None:
         sessions = {name: Config() for name in names}
         self.config = DaemonConfig(serve=serve or ServeConfig(), webrtc=webrtc or WebRtcConfig(), sessions=sessions)
         self.token = TOKEN
         self.channels: dict[str, Any] = {name: FakeChannel(name) for name in names}
         self.events: list[str] = []
+        self.apps = Apps((folder or Path(os.devnull)) / "apps.json")
+        self.pairing = Pairing(self.apps)
         self.presets: Any = None
         self.jobs: Any = None
 

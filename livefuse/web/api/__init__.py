@@ -13,6 +13,7 @@ from fastapi import APIRouter
 
 from livefuse.web import metrics
 from livefuse.web.api import (
+    apps,
     config,
     drawn,
     engines,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 def routers(daemon: Daemon) -> list[APIRouter]:
     """Everything below /api, and /metrics."""
     records = Records()
-    parts = (sinks, identities, drawn, models, engines, sources, uploads, first, presets, jobs, config)
+    parts = (apps, sinks, identities, drawn, models, engines, sources, uploads, first, presets, jobs, config)
     return [
         *(part.router(daemon) for part in parts),
         system.router(),

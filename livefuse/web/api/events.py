@@ -10,15 +10,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from livefuse.daemon.shown import error_for_viewers
 from livefuse.errors import DaemonError
+from livefuse.web.api.apps import pending_apps
 from livefuse.web.api.told import api_router
 from livefuse.web.problems import Refused
 from livefuse.web.records import Records
-from livefuse.web.roles import view
+from livefuse.web.roles import Role, view
 
 if TYPE_CHECKING:
     from livefuse.daemon.channel import Channel
@@ -72,15 +73,35 @@ def router(daemon: Daemon, records: Records) -> APIRouter:
 
     @router.get("/events", response_class=EventSourceResponse, dependencies=[Depends(place)])
     @view
-    async def all_events(interval: Interval = 1.0) -> AsyncIterator[ServerSentEvent]:
-        """The same of all sessions in one stream; each event names its session."""
-        async for event in stream(daemon.channels.values, records, interval):
+    async def all_events(request: Request, interval: Interval = 1.0) -> AsyncIterator[ServerSentEvent]:
+        """The same of all sessions in one stream; each event names its session. For the owner, `pair` events too: the apps
+        that ask for a token, all of them whenever one begins or ends to ask."""
+        asked = Pending(daemon) if request.state.role >= Role.OWNER else None
+        async for event in stream(daemon.channels.values, records, interval, asked):
             yield event
 
     return router
 
 
-async def stream(chosen: Chosen, records: Records, interval_s: float) -> AsyncIterator[ServerSentEvent]:
+class Pending:
+    """Which apps ask for a token, told when they are others than before."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._told: list[str] = []
+
+    def event(self) -> ServerSentEvent | None:
+        now = pending_apps(self._daemon)
+        ids = [app.id for app in now]
+        if ids == self._told:
+            return None
+        self._told = ids
+        return ServerSentEvent(event="pair", data={"pending": [app.model_dump() for app in now]})
+
+
+async def stream(
+    chosen: Chosen, records: Records, interval_s: float, asked: Pending | None = None
+) -> AsyncIterator[ServerSentEvent]:
     """Events of the channels that are there at the time."""
     clock = asyncio.get_running_loop().time
     seen: dict[str, Any] = {}
@@ -98,6 +119,8 @@ async def stream(chosen: Chosen, records: Records, interval_s: float) -> AsyncIt
         for name in seen.keys() - now.keys():
             yield ServerSentEvent(event="gone", data={"session": name})
         seen = now
+        if asked is not None and (event := asked.event()) is not None:
+            yield event
         if clock() >= next_s:
             for channel in list(chosen()):
                 stats = await records.text(channel)
