@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import httpx
 from livefuse import __version__
 from livefuse.errors import BadValue, DaemonError, DaemonUnreachable, LivefuseError, NotAllowed, NotHere
 from livefuse.paths import Paths
+from livefuse.tls.trusting import CA_VARIABLE, named_trust, trusting
 
 URL_VARIABLE = "LIVEFUSE_DAEMON"
 TOKEN_VARIABLE = "LIVEFUSE_TOKEN"
@@ -35,6 +37,14 @@ class Running:
     pid: int
     version: str
     started: str
+    ca: str = ""
+    certificate: str = ""
+
+    def trust(self) -> ssl.SSLContext | None:
+        """Its own authority or its very certificate, and nothing else; nothing for plain HTTP. Raises: BadValue."""
+        if self.certificate:  # its names may be those of the outside, but here it is called 127.0.0.1
+            return trusting(self.certificate, "the daemon's certificate", pinned=True)
+        return trusting(self.ca, "the daemon's authority") if self.ca else None
 
 
 def running_daemons(state: Path) -> list[Running]:
@@ -47,8 +57,9 @@ def _told(path: Path) -> Running | None:
     try:
         tree = json.loads(path.read_text("utf-8"))
         return Running(
-            str(tree["url"]), str(tree["token"]), int(tree["pid"]), str(tree["version"]), str(tree["started"])
-        )
+            str(tree["url"]), str(tree["token"]), int(tree["pid"]), str(tree["version"]), str(tree["started"]),
+            str(tree.get("ca", "")), str(tree.get("certificate", "")),
+        )  # fmt: skip
     except (OSError, ValueError, TypeError, KeyError):  # being written, of another version, or another user's
         return None
 
@@ -68,7 +79,15 @@ def _lives(pid: int) -> bool:
 class Client:
     """One daemon. Close it, or use it in a `with` block."""
 
-    def __init__(self, url: str, token: str = "", *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str = "",
+        *,
+        trust: ssl.SSLContext | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """`trust` says whose certificates are believed, the system's by default."""
         self.url = _checked(url)
         headers = {"User-Agent": f"livefuse/{__version__}", "Accept": "application/json, */*;q=0.5"}
         headers |= {"Authorization": f"Bearer {token}"} if token else {}
@@ -77,6 +96,7 @@ class Client:
             headers=headers,
             timeout=httpx.Timeout(_ANSWER_S, connect=_CONNECT_S),
             transport=transport,
+            verify=trust if trust is not None else True,
             trust_env=not is_loopback(self.url),  # a proxy would look for the daemon on its own machine
         )
 
@@ -92,7 +112,7 @@ class Client:
         folder = state or Paths.default().state
         here = running_daemons(folder)
         if url:
-            return cls(url, token or _kept_token(_checked(url), here, folder))
+            return cls(url, token or _kept_token(_checked(url), here, folder), trust=_trust(url, here))
         if not here:
             raise DaemonUnreachable(
                 "no daemon runs here", hint=f"`livefuse serve` starts one; --daemon URL or {URL_VARIABLE} names another"
@@ -100,7 +120,7 @@ class Client:
         if len(here) > 1:
             urls = ", ".join(daemon.url for daemon in here)
             raise BadValue(f"{len(here)} daemons run here: {urls}", hint=f"say which: --daemon {here[0].url}")
-        return cls(here[0].url, token or here[0].token)
+        return cls(here[0].url, token or here[0].token, trust=here[0].trust())
 
     def get(self, path: str, **query: str) -> Any:
         return self.call("GET", path, query=query)
@@ -152,11 +172,21 @@ class Client:
                 f"{self.url} did not answer in time",
                 hint="is it busy, or behind a firewall? `livefuse health` asks again",
             ) from error
-        except httpx.TransportError as error:
+        except httpx.ConnectError as error:
+            if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+                raise self._silent(error) from error
             raise DaemonUnreachable(
-                f"no daemon answers at {self.url}: {error}",
-                hint="`livefuse serve` starts one; its address is what it prints",
+                f"the certificate of {self.url} is not trusted: {str(error).rpartition('failed: ')[2]}",
+                hint=f"{CA_VARIABLE}=ca.crt names its authority: `livefuse tls export` there writes the file",
             ) from error
+        except httpx.TransportError as error:
+            raise self._silent(error) from error
+
+    def _silent(self, error: httpx.TransportError) -> DaemonUnreachable:
+        return DaemonUnreachable(
+            f"no daemon answers at {self.url}: {error}",
+            hint="`livefuse serve` starts one; its address is what it prints",
+        )
 
     def close(self) -> None:
         self._http.close()
@@ -214,6 +244,12 @@ def _checked(url: str) -> str:
             f"{url!r} is no daemon's address", hint="write it as `livefuse serve` prints it: http://HOST:PORT"
         )
     return url.rstrip("/")
+
+
+def _trust(url: str, here: list[Running]) -> ssl.SSLContext | None:
+    """For a daemon of this machine what it wrote down, else what the environment names. Raises: BadValue."""
+    known = [daemon.trust() for daemon in here if daemon.url.rstrip("/") == url.rstrip("/")]
+    return (known[0] if known else None) or (named_trust() if url.startswith("https:") else None)
 
 
 def _kept_token(url: str, here: list[Running], state: Path) -> str:

@@ -22,12 +22,17 @@ class Listening:
     host: str
     port: int
     sockets: tuple[socket.socket, ...]
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """How this machine itself calls it."""
+        return self.url_with(self.scheme)
+
+    def url_with(self, scheme: str) -> str:
+        """The same by another scheme: with TLS, loopback may still be called in plain text."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def close(self) -> None:
         for opened in self.sockets:

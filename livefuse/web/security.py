@@ -136,11 +136,18 @@ def _own_names(scope: Scope, serve: ServeConfig) -> set[str]:
         own.add(f"[{local.compressed}]" if local.version == 6 else str(local))
     except ValueError:
         pass
-    names = {f"{host}:{port}" for host in own} | (own if port == _DEFAULT_PORTS["http"] else set())
+    own |= _certified(scope)
+    names = {f"{host}:{port}" for host in own} | (own if port == _DEFAULT_PORTS[scope.get("scheme", "http")] else set())
     for further in serve.hosts:
         said = authority(further)
         names |= {str(said), f"{said.host}:{said.port or port}"} if said else set()
     return names
+
+
+def _certified(scope: Scope) -> set[str]:
+    """Over HTTPS also the names of our certificate: nobody else has one for them, so no other site can take them over."""
+    tls = getattr(getattr(scope.get("app"), "state", None), "tls", None)
+    return set(tls.names.hosts) if tls is not None and scope.get("scheme") == "https" else set()
 
 
 def _listed_origin(scope: Scope, host: Authority, serve: ServeConfig) -> str:
@@ -155,7 +162,10 @@ def _listed_origin(scope: Scope, host: Authority, serve: ServeConfig) -> str:
             return said[0]
         scheme, theirs = origin
         default = _DEFAULT_PORTS[scheme]
-        if (theirs.host, theirs.port or default) == (host.host, host.port or default):
+        same = (theirs.host, theirs.port or default) == (host.host, host.port or default)
+        if same and (
+            scheme == "https" or scope.get("scheme") != "https"
+        ):  # a proxy may have taken the TLS off, not put it on
             return ""
     shown = ", ".join(said)[:100]
     raise Refused(403, NotAllowed(f"pages of {shown!r} may not call this daemon", hint="list it in serve.origins"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import logging
 import os
@@ -22,6 +23,7 @@ from livefuse.daemon.words import reload_words
 from livefuse.daemon_config import DaemonConfig
 from livefuse.errors import DaemonError, LivefuseError
 from livefuse.paths import Paths
+from livefuse.web.accepting import accepting
 from livefuse.web.listening import Listening, listen
 from livefuse.web.protocol import PromptProtocol
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from livefuse.daemon.daemon import Daemon
+    from livefuse.tls.serving import Tls
 
 STOP_S = 10.0
 _ANSWERS_S = 2
@@ -50,6 +53,7 @@ class Serving:
     listening: Listening
     daemon: Daemon
     stop: Callable[[], None]
+    tls: Tls | None = None
 
 
 async def serve(
@@ -68,17 +72,19 @@ async def serve(
     """
     where, paths = listen(config.serve.host, config.serve.port), paths or Paths.default()
     try:
+        tls = _tls(config, paths)
+        where = dataclasses.replace(where, scheme="https" if tls else "http")
         # the port is open by now: loading what follows takes a second, and who asks meanwhile waits instead of failing
         own = config.model_copy(update={"serve": config.serve.model_copy(update={"port": where.port})})
         daemon = (make_daemon or _daemon)(own, file=file, overrides=overrides, paths=paths)
-        await _Run(daemon, where, stop_s).until_stopped(paths.state, announce)
+        await _Run(daemon, where, stop_s, tls).until_stopped(paths.state, announce)
     finally:
         where.close()
 
 
 class _Run:
-    def __init__(self, daemon: Daemon, where: Listening, stop_s: float) -> None:
-        self._daemon, self._where, self._stop_s = daemon, where, stop_s
+    def __init__(self, daemon: Daemon, where: Listening, stop_s: float, tls: Tls | None) -> None:
+        self._daemon, self._where, self._stop_s, self._tls = daemon, where, stop_s, tls
         self._stop = asyncio.Event()
         self._ended = False
         self._reloads: set[asyncio.Task[None]] = set()
@@ -96,16 +102,18 @@ class _Run:
 
     async def _answer(self, app: FastAPI, state: Path, announce: Callable[[Serving], None]) -> None:
         """Streams end first, then sessions with their outputs, then the last answers."""
-        server = _Server(_uvicorn_config(app))
-        http = asyncio.create_task(server.serve(list(self._where.sockets)), name="http")
+        server, tls = _Server(_uvicorn_config(app)), self._tls
+        app.state.tls = tls
+        http = asyncio.create_task(server.serve([] if tls else list(self._where.sockets)), name="http")
         try:
             while not server.started and not http.done():
                 await asyncio.sleep(0.005)
-            with _told(state, self._where, self._daemon.token):
-                announce(Serving(self._where, self._daemon, self._stop.set))
-                await _first_of(http, self._stop)
-                app.state.closing.set()
-                await self._end()
+            with _told(state, self._where, self._daemon.token, tls):
+                async with accepting(self._where.sockets, tls, server.protocol) if tls else contextlib.nullcontext():
+                    announce(Serving(self._where, self._daemon, self._stop.set, tls))
+                    await _first_of(http, self._stop)
+                    app.state.closing.set()
+                    await self._end()
         finally:
             server.should_exit = True
             await http
@@ -157,6 +165,10 @@ class _Run:
 class _Server(uvicorn.Server):
     """Signals are ours, for a session's outputs are to be completed before the server ends."""
 
+    def protocol(self) -> PromptProtocol:
+        """For a connection that was accepted elsewhere."""
+        return PromptProtocol(self.config, self.server_state, self.lifespan.state)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -185,6 +197,14 @@ def _application(daemon: Daemon) -> FastAPI:
     return make_app(daemon)
 
 
+def _tls(config: DaemonConfig, paths: Paths) -> Tls | None:
+    if not (config.serve.tls or config.serve.tls_cert or config.serve.tls_key):
+        return None
+    from livefuse.tls.serving import make_tls
+
+    return make_tls(config.serve, paths.state)
+
+
 def _daemon(config: DaemonConfig, *, file: Path | None, overrides: Mapping[str, Any] | None, paths: Paths) -> Daemon:
     from livefuse.daemon.daemon import Daemon
 
@@ -203,12 +223,13 @@ async def _first_of(http: asyncio.Task[None], stop: asyncio.Event) -> None:
 
 
 @contextlib.contextmanager
-def _told(state: Path, where: Listening, token: str) -> Iterator[None]:
+def _told(state: Path, where: Listening, token: str, tls: Tls | None = None) -> Iterator[None]:
     """While this runs, the state folder says where the daemon is, to its user only. Raises: DaemonError."""
     file = state / f"daemon-{where.port}.json"
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     started = datetime.now(UTC).isoformat(timespec="seconds")
     told = {"url": where.url, "token": token, "pid": os.getpid(), "version": __version__, "started": started}
+    told |= {"ca" if tls.is_own else "certificate": tls.pem.decode()} if tls else {}
     try:
         state.mkdir(parents=True, exist_ok=True)
         part.unlink(missing_ok=True)
