@@ -27,7 +27,7 @@ _VIDEOS = (
     (".avi", re.compile(rb"RIFF....AVI ", re.DOTALL)),
     (".ts", re.compile(rb"\x47.{187}\x47", re.DOTALL)),
     (".flv", re.compile(rb"FLV\x01")),
-    (".mpg", re.compile(rb"\0\0\1\xba")),
+    (".mpg", re.compile(rb"\x00\x00\x01\xba")),
     (".ogv", re.compile(rb"OggS")),
 )
 
