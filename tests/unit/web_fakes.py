@@ -19,6 +19,7 @@ from livefuse.daemon.apps import Apps
 from livefuse.daemon.pairing import Pairing
 from livefuse.daemon_config import DaemonConfig, ServeConfig, WebRtcConfig
 from livefuse.errors import AlreadyHere, BadOffer, LivefuseError, NotHere, TooManyPeers
+from livefuse.paths import Paths
 
 TOKEN = "s3cr3t-canary-token-0123456789"
 ANSWER = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
@@ -152,7 +153,8 @@ class FakeDaemon:
         self.token = TOKEN
         self.channels: dict[str, Any] = {name: FakeChannel(name) for name in names}
         self.events: list[str] = []
-        self.apps = Apps((folder or Path(os.devnull)) / "apps.json")
+        self.paths = Paths.default({"LIVEFUSE_HOME": str(folder or os.devnull)})  # which nothing can be written into
+        self.apps = Apps(self.paths.state / "apps.json")
         self.pairing = Pairing(self.apps)
         self.presets: Any = None
         self.jobs: Any = None
