@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from livefuse.clock import Buckets, LatencyTrace, Reservoir
 from livefuse.composite.privacy import Verdict
+from livefuse.recent import Recent
 
 _FPS_WINDOW_NS = 2_000_000_000
 
@@ -62,6 +63,7 @@ class Stats:
         self.slates = 0
         self.reconnects = 0
         self.faces = 0
+        self.recent = Recent()
         self.pipeline_ms = Reservoir(16384)
         self.interval_ms = Reservoir(16384)
         self.stages_ms: dict[str, Reservoir] = {}
@@ -127,7 +129,9 @@ class Stats:
             if name != self._primary:
                 return
             self._latency.add(trace.total_ns / 1e9)
-            for stage, took_ns in trace.stages_ns().items():
+            stages = trace.stages_ns()
+            self.recent.add(trace, stages)
+            for stage, took_ns in stages.items():
                 self.stages_ms.setdefault(stage, Reservoir()).add(took_ns / 1e6)
                 self._stage_times.setdefault(stage, Buckets()).add(took_ns / 1e9)
 

@@ -105,6 +105,7 @@ def test_whoever_compares_sees_both_and_nobody_else_costs_anything() -> None:
         async with watching(compare) as viewer:
             await show_until(pairs, lambda: len(viewer.sizes) >= 5)
             assert viewer.sizes[-1] == (640, 240)
+            assert pairs.readers() == 1
             left, right = halves(viewer)
             assert abs(left - CAMERA) < 12
             assert abs(right - SWAPPED) < 12
@@ -178,6 +179,9 @@ class Kept:
 
     def __call__(self, before: HostFrame | None, after: HostFrame) -> None:
         self.pairs.append((before, after))
+
+    def readers(self) -> int:
+        return 0
 
     def readers(self) -> int:
         return 0

@@ -50,13 +50,13 @@ export function pipelineFigures(record) {
   };
 }
 
-// Writes rows into a <dl>, touching only what changed.
-export function writeRows(list, rows) {
+// Writes rows into a <dl>, touching only what changed. `labels` are other words for the names.
+export function writeRows(list, rows, labels = {}) {
   for (const [name, value] of Object.entries(rows)) {
     let cell = list.querySelector(`dd[data-name="${CSS.escape(name)}"]`);
     if (!cell) {
       const term = document.createElement("dt");
-      term.textContent = name;
+      term.textContent = labels[name] ?? name;
       cell = document.createElement("dd");
       cell.dataset.name = name;
       list.append(term, cell);
