@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -13,12 +16,29 @@ from livefuse.device.base import Lane
 from livefuse.errors import BadValue, EngineFailed
 from livefuse.paths import Paths
 from livefuse.runtime.ort import OrtEngine
+from livefuse.runtime.providers import short_name
 from livefuse.weights.recipe import Kind, Recipe
 from livefuse.weights.store import ModelStore
 
 log = logging.getLogger("livefuse")
 
+_HALF_BYTES, _BYTE = 3, 1.5  # a parameter: under so many it can only be a half, or a byte
+
 _SAME = 1e-3  # of an output's range: sums in another order differ, pictures mixed up differ by far more
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One network that is ready to run. `placement` counts its nodes by provider, where the runtime can tell; `precision` is
+    that of its weights, where it is known."""
+
+    model: str
+    kind: Kind
+    file: str
+    bytes: int
+    precision: Literal["fp32", "fp16", "int8", ""]
+    placement: Mapping[str, int]
+    load_ms: float
 
 
 class Engines:
@@ -30,6 +50,7 @@ class Engines:
         self._runtime, self._auto_pull = config.runtime, config.auto_pull
         self._batched: dict[str, OrtEngine | None] = {}
         self._loaded: dict[tuple[str, tuple[tuple[str, int], ...]], OrtEngine] = {}
+        self.loaded: tuple[Loaded, ...] = ()
 
     def recipe(self, name: str, kind: Kind, key: str, *, also: Sequence[str] = ()) -> Recipe:
         """The recipe of that name, if it is of that kind; `key` is the setting that named it, `also` what else it may be.
@@ -56,10 +77,18 @@ class Engines:
         """The engine of a model; `fixed` gives dynamic axes their sizes."""
         key = (recipe.name, tuple(sorted((fixed or {}).items())))
         if key not in self._loaded:
-            self._loaded[key] = OrtEngine(
-                self._standard(self.file(recipe)), config=self._runtime, fixed=fixed, inline=self._inline
-            )
+            self._loaded[key] = self._made(recipe, self._standard(self.file(recipe)), fixed)
         return self._loaded[key]
+
+    def _made(self, recipe: Recipe, file: Path, fixed: Mapping[str, int] | None = None) -> OrtEngine:
+        began = time.perf_counter()
+        engine = OrtEngine(file, config=self._runtime, fixed=fixed, inline=self._inline)
+        load_ms, size_bytes = (time.perf_counter() - began) * 1e3, file.stat().st_size
+        nodes = {short_name(name): count for name, count in engine.placement.items() if count}
+        precision = _precision(size_bytes, recipe.parameters)
+        told = Loaded(recipe.name, recipe.kind, file.name, size_bytes, precision, nodes, load_ms)
+        self.loaded = (*self.loaded, told)
+        return engine
 
     def load_batched(self, recipe: Recipe) -> OrtEngine | None:
         """The engine of a model that states a batch of one, taking any; None where its graph does not bear it. Two random
@@ -73,11 +102,13 @@ class Engines:
 
         freed = freed_file(self._standard(self.file(recipe)), Paths.default().cache / "onnx")
         try:
-            engine = OrtEngine(freed, config=self._runtime, inline=self._inline)
+            engine = self._made(recipe, freed)
             same = bears_batches(engine)
         except EngineFailed as error:
             log.info("%s does not take a batch: %s", recipe.name, error)
             return None
+        if not same:
+            self.loaded = self.loaded[:-1]
         return engine if same else None
 
     def _standard(self, file: Path) -> Path:
@@ -87,6 +118,14 @@ class Engines:
         from livefuse.weights.onnx.unfuse import standard_file
 
         return standard_file(file, Paths.default().cache / "onnx")
+
+
+def _precision(size_bytes: int, parameters: int | None) -> Literal["fp32", "fp16", "int8", ""]:
+    """By the bytes of a parameter: what a file holds besides is small."""
+    if not parameters:
+        return ""
+    each = size_bytes / parameters
+    return "int8" if each < _BYTE else "fp16" if each < _HALF_BYTES else "fp32"
 
 
 def _a(noun: str) -> str:

@@ -31,7 +31,8 @@ LivefuseError
 │   ├── RecipeInvalid      LF0503
 │   ├── DownloadFailed     LF0504
 │   ├── StoreUnwritable    LF0505
-│   └── LicenceNotAccepted LF0506
+│   ├── LicenceNotAccepted LF0506
+│   └── ModelInUse         LF0507
 ├── EngineError            LF0600  exit 5
 │   └── EngineFailed       LF0601
 ├── SessionError           LF0700  exit 1
@@ -274,6 +275,12 @@ class LicenceNotAccepted(ModelError):
     `livefuse models pull NAME --accept-licence` does so once."""
 
     code = "LF0506"
+
+
+class ModelInUse(ModelError):
+    """A session runs this model, or it is being fetched: its file stays until that has ended."""
+
+    code = "LF0507"
 
 
 class EngineError(LivefuseError):

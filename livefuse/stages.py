@@ -41,6 +41,7 @@ class Stages:
     composite: Composite
     look: Callable[[Config], Look]
     choice: Callable[[Config], Callable[[], None]]
+    engines: Engines | None = None
 
 
 def build_stages(
@@ -61,7 +62,8 @@ def build_stages(
         chooser = casting.chooser(changed)
         return lambda: detect.choose(chooser)
 
-    return Stages(Pipeline(backend, detect, align, composite, clock, marks), composite, wardrobe.look, choice)
+    pipeline = Pipeline(backend, detect, align, composite, clock, marks)
+    return Stages(pipeline, composite, wardrobe.look, choice, engines)
 
 
 def _learned(config: Config, backend: Backend, engines: Engines) -> tuple[Detector, AlignStage]:

@@ -74,13 +74,13 @@ def models_show(name: Name, as_json: AsJson = False) -> None:
 def models_remove(name: Name, as_json: AsJson = False) -> None:
     """Delete a model's file, and its recipe if `models add` wrote that."""
     from livefuse.paths import Paths
+    from livefuse.weights.add.writing import forget_recipe
 
     store = open_store()
     recipe = store.recipe(name)
     removed = [str(store.stored(recipe.name).path)] if store.remove(recipe.name) else []
-    own = Paths.default().recipes / f"{recipe.name}.toml"
-    if recipe.family is not None and own.exists():
-        own.unlink()
+    own = forget_recipe(recipe, Paths.default().recipes)
+    if own is not None:
         removed.append(str(own))
     if as_json:
         print_json({"name": recipe.name, "removed": removed})

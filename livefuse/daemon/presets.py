@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 from livefuse.config import make_config, read_toml
 from livefuse.daemon.shown import holds_secret
 from livefuse.daemon.toml_text import toml_text
-from livefuse.errors import BadValue, NotHere
+from livefuse.errors import AlreadyHere, BadValue, NotHere
 from livefuse.paths import Paths
 from livefuse.swap.consent import sync_folder, write_durably
 
 PRESET_NAME = r"[a-z0-9][a-z0-9_-]{0,47}"
+NUMBERS = range(1, 10)
+_NUMBERS = "numbers.json"
 _MOST = 1000
 
 
@@ -46,7 +49,56 @@ class Presets:
             raise BadValue(f"{_MOST} presets are the most", hint="delete some first")
         self.folder.mkdir(parents=True, exist_ok=True)
         write_durably(path, text.encode())
+        if new:
+            self._take_number(name)
         return new
+
+    def rename(self, name: str, to: str) -> None:
+        """With its number. Raises: NotHere, BadValue, AlreadyHere."""
+        self.get(name)
+        source, target = self._path(name), self._free(to)
+        numbers = self.numbers()
+        source.rename(target)
+        if name in numbers:
+            self._write_numbers({(to if key == name else key): value for key, value in numbers.items()})
+        sync_folder(self.folder)
+
+    def duplicate(self, name: str, to: str) -> None:
+        """Raises: NotHere, BadValue, AlreadyHere."""
+        tree = self.get(name)
+        self._free(to)
+        self.put(to, tree)
+
+    def changed(self, name: str) -> float:
+        """When it was last written, in seconds since 1970. Raises: NotHere."""
+        try:
+            return self._path(name).stat().st_mtime
+        except FileNotFoundError as error:
+            raise NotHere(f"there is no preset {name!r}", hint="see the list of presets") from error
+
+    def numbers(self) -> dict[str, int]:
+        """Those of the presets that have one, 1 to 9: what a key press stands for."""
+        try:
+            told = json.loads((self.folder / _NUMBERS).read_text("utf-8"))
+        except (OSError, ValueError):  # none yet, or damaged by hand: numbers are given anew
+            return {}
+        here = set(self.names())
+        pairs = told.items() if isinstance(told, dict) else ()
+        return {name: n for name, n in pairs if name in here and isinstance(n, int) and n in NUMBERS}
+
+    def number(self, name: str, number: int | None) -> None:
+        """Give a preset a number; whichever had it takes what this one had. Raises: NotHere."""
+        self.get(name)
+        numbers = self.numbers()
+        before = numbers.pop(name, None)
+        holder = next((other for other, n in numbers.items() if n == number), None)
+        if holder is not None:
+            del numbers[holder]
+            if before is not None:
+                numbers[holder] = before
+        if number is not None:
+            numbers[name] = number
+        self._write_numbers(numbers)
 
     def remove(self, name: str) -> None:
         """Raises: NotHere."""
@@ -56,6 +108,23 @@ class Presets:
         except FileNotFoundError as error:
             raise NotHere(f"there is no preset {name!r}", hint="see the list of presets") from error
         sync_folder(self.folder)
+
+    def _free(self, name: str) -> Path:
+        """Raises: AlreadyHere, BadValue."""
+        path = self._path(name)
+        if path.exists():
+            raise AlreadyHere(f"there is a preset {name!r} already", hint="take another name")
+        return path
+
+    def _take_number(self, name: str) -> None:
+        """The lowest that is free."""
+        numbers = self.numbers()
+        free = next((n for n in NUMBERS if n not in numbers.values()), None)
+        if free is not None:
+            self._write_numbers({**numbers, name: free})
+
+    def _write_numbers(self, numbers: Mapping[str, int]) -> None:
+        write_durably(self.folder / _NUMBERS, json.dumps(dict(numbers)).encode())
 
     def _path(self, name: str) -> Path:
         """Only a name that is a plain word becomes a part of a path. Raises: BadValue."""

@@ -43,6 +43,7 @@ STATUS: Mapping[type[LivefuseError], int] = {
     errors.DownloadFailed: 502,
     errors.StoreUnwritable: 507,
     errors.LicenceNotAccepted: 403,
+    errors.ModelInUse: 409,
     errors.EngineError: 500,
     errors.SessionError: 500,
     errors.Interrupted: 409,

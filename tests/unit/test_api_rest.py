@@ -12,7 +12,7 @@ from livefuse.config import make_config
 from livefuse.daemon_config import make_daemon_config
 from livefuse.source.devices import Camera
 from livefuse.web.api import sources
-from livefuse.web.api.engines import models_of
+from livefuse.daemon.model_use import models_of
 from livefuse.web.docs import described, routes
 from livefuse.web.roles import Role
 from livefuse.weights.recipe import builtin_recipes

@@ -41,7 +41,7 @@ def test_what_is_kept_comes_back_and_nothing_more(presets: Presets) -> None:
 
 def test_it_is_one_toml_file_that_nobody_else_reads(presets: Presets) -> None:
     presets.put("evening", TREE)
-    (path,) = presets.folder.iterdir()
+    (path,) = presets.folder.glob("*.toml")
     assert tomllib.loads(path.read_text("utf-8"))["privacy"] == {"mode": "open"}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 

@@ -19,6 +19,7 @@ from livefuse.web.api import (
     engines,
     events,
     first,
+    history,
     identities,
     jobs,
     models,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 def routers(daemon: Daemon) -> list[APIRouter]:
     """Everything below /api, and /metrics."""
     records = Records()
-    parts = (apps, sinks, identities, drawn, models, engines, sources, uploads, first, presets, jobs, config)
+    parts = (apps, sinks, identities, drawn, models, engines, sources, uploads, first, presets, history, jobs, config)
     return [
         *(part.router(daemon) for part in parts),
         system.router(),

@@ -73,6 +73,15 @@ def write_recipe(recipe: Recipe, folder: Path, source: str, *, by: str = "livefu
     return path
 
 
+def forget_recipe(recipe: Recipe, folder: Path) -> Path | None:
+    """Delete the recipe that `livefuse models add` wrote for a file; where it was, or None for any other recipe."""
+    own = folder / f"{recipe.name}.toml"
+    if recipe.family is None or not own.exists():
+        return None
+    own.unlink()
+    return own
+
+
 def as_toml(recipe: Recipe, comment: str) -> str:
     """A recipe file, in the order in which the built-in ones are written."""
     told = recipe.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
