@@ -18,11 +18,18 @@ if TYPE_CHECKING:
 class Doors:
     """`source` opens a URL in place of `livefuse.source.open_source`. Live outputs opened here share their encode.
 
-    With `keep_files` a recording never takes the place of one that is there: it gets a number.
+    With `keep_files` a recording never takes the place of one that is there: it gets a number. `camera` hands out virtual
+    cameras that outlive the session.
     """
 
-    def __init__(self, source: Callable[[str], Source] | None = None, *, keep_files: bool = False) -> None:
-        self._source, self._keep_files = source, keep_files
+    def __init__(
+        self,
+        source: Callable[[str], Source] | None = None,
+        *,
+        keep_files: bool = False,
+        camera: Callable[[str], Sink] | None = None,
+    ) -> None:
+        self._source, self._keep_files, self._camera = source, keep_files, camera
         self._encoders: Encoders | None = None
 
     def source(self, url: str, config: Config) -> Source:
@@ -61,4 +68,4 @@ class Doors:
         if self._encoders is None:
             self._encoders = Encoders()
         url = unused(url) if self._keep_files else url
-        return open_sink(url, config.output, config.runtime, encoders=self._encoders)
+        return open_sink(url, config.output, config.runtime, encoders=self._encoders, camera=self._camera)

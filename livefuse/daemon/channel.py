@@ -13,11 +13,13 @@ from typing import Any
 
 from livefuse.clock import Clock, MonotonicClock
 from livefuse.config import Config, make_config
+from livefuse.daemon.cameras import Cameras
 from livefuse.daemon.history import History
 from livefuse.daemon.report import Reported, State
 from livefuse.daemon_config import WebRtcConfig, laid_over
 from livefuse.doors import Doors
 from livefuse.errors import LivefuseError, NeedsRestart, SessionError, SinkLost, SourceError
+from livefuse.gate import HoldKind
 from livefuse.session import Session
 from livefuse.source.base import Source
 from livefuse.source.url import parse
@@ -31,6 +33,7 @@ log = logging.getLogger("livefuse")
 _RETRY_FIRST_S, _RETRY_MAX_S = 0.5, 10.0
 _STEADY_S = 30.0  # a session that ran for so long was well: what ends it is a new fault
 _SETTLE_S = 20.0
+_SLATED_S, _LOOK_S = 0.1, 0.002
 _AGAIN = (SourceError, SinkLost)
 
 
@@ -42,10 +45,11 @@ class Channel(Reported):
     ) -> None:
         self.name, self.config = name, config
         self.session: Session | None = None
+        self.hold: HoldKind = ""
         self._error: LivefuseError | None = None
         self._clock = clock or MonotonicClock()
         self.broadcast = Broadcast(name, webrtc, self._clock, host=host)
-        self.compare = Compare(name, webrtc, self._clock, host=host, held=lambda: bool(getattr(self, "hold", "")))
+        self.compare = Compare(name, webrtc, self._clock, host=host, held=lambda: bool(self.hold))
         self.inlet = Inlet(name, webrtc, self._clock, host=host)
         self._audio = self._sound(webrtc) if webrtc.audio else None
         self.broadcast.audio = self._audio
@@ -53,6 +57,7 @@ class Channel(Reported):
         self._task: asyncio.Task[None] | None = None
         self._resting: State = "stopped"
         self._stopping = asyncio.Event()
+        self.cameras = Cameras()
         self._changing, self.history = asyncio.Lock(), History()
         self._stops = self._closers = 0
         self._closed = False
@@ -87,11 +92,28 @@ class Channel(Reported):
         if (error := self.error) is not None:
             raise error
 
+    async def hold_with(self, kind: HoldKind) -> bool:
+        """Let every viewer, output and camera see a slate ("pause", "panic") and hear nothing, or all again (""): at once, and
+        whatever session comes next. False if an output is stuck in a picture that it had begun before.
+        """
+        self.hold = kind
+        if self._audio is not None:
+            self._audio.silence(bool(kind))
+        session = self.session
+        if session is None or session.hold(kind, wait_s=0):
+            return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SLATED_S):
+                while not session.covered() and self.hold == kind:
+                    await asyncio.sleep(_LOOK_S)
+        return session.covered()
+
     async def close(self) -> None:
         """For good: viewers and publisher are told."""
         self._closed = True
         await self.stop()
         await asyncio.gather(self.broadcast.close(), self.compare.close(), self.inlet.close())
+        await asyncio.to_thread(self.cameras.close)
         if self._audio is not None:
             self._audio.close()
 
@@ -111,7 +133,9 @@ class Channel(Reported):
             await self._opened()
             config = make_config(laid_over(self._now().model_dump(), overrides), origin="request")
             with self.history.noting(self._now):
-                return await self._change_to(config.model_copy(update={"sinks": _besides(config.sinks)}))
+                told = await self._change_to(config.model_copy(update={"sinks": _besides(config.sinks)}))
+            await asyncio.to_thread(self.cameras.follow, self.config.sinks)
+            return told
 
     async def add_sink(self, url: str) -> str:
         """The name of the new sink. Raises: BadValue, SinkError."""
@@ -133,6 +157,7 @@ class Channel(Reported):
             assert self.session is not None
             await asyncio.to_thread(self.session.remove_sink, name)
             self.config = self.session.config
+            await asyncio.to_thread(self.cameras.follow, self.config.sinks)
 
     @contextlib.contextmanager
     def _closing(self, mode: str) -> Iterator[None]:
@@ -204,6 +229,7 @@ class Channel(Reported):
             await self._task
 
     async def _keep_running(self) -> None:
+        await asyncio.to_thread(self.cameras.follow, self.config.sinks)  # there before the first picture is
         wait_s, told = _RETRY_FIRST_S, ""
         while not self._stopping.is_set():
             began_ns = self._clock.now_ns()
@@ -251,7 +277,12 @@ class Channel(Reported):
         config = self.config.model_copy(update={"sinks": _besides(self.config.sinks)})
         if self._closers:
             config = _closed(config)
-        session = Session(config, always=[self.broadcast.sink()], doors=Doors(self._open_source, keep_files=True))
+        session = Session(
+            config,
+            always=[self.broadcast.sink()],
+            hold=self.hold,
+            doors=Doors(self._open_source, keep_files=True, camera=self.cameras.sink),
+        )
         session.pairs = self.compare.pairs()
         return session
 

@@ -1,7 +1,7 @@
 """The virtual camera: what this system has, and the exact command for what it lacks.
 
 Source: v4l2loopback's README (module options `card_label`, `exclusive_caps`, `video_nr`); Chromium lists a loopback only with
-exclusive_caps=1.
+exclusive_caps=1, some snaps only with exclusive_caps=0: `TWO_LOOPBACKS` makes one of each.
 """
 
 from __future__ import annotations
@@ -17,6 +17,20 @@ from pathlib import Path
 from livefuse.doctor.report import Finding
 
 MODPROBE = "sudo modprobe v4l2loopback devices=1 video_nr=10 card_label=livefuse exclusive_caps=1"
+TWO_LOOPBACKS = (
+    "sudo modprobe v4l2loopback devices=2 video_nr=10,11 card_label=livefuse,livefuse-compat exclusive_caps=1,0"
+)
+"""For programs that do not list the first: the second is `vcam:/dev/video11`."""
+RESTART_PIPEWIRE = "systemctl --user restart pipewire wireplumber"
+START_PIPEWIRE = "systemctl --user enable --now pipewire wireplumber"
+PIPEWIRE = {
+    "debian": "sudo apt install pipewire wireplumber",
+    "ubuntu": "sudo apt install pipewire wireplumber",
+    "fedora": "sudo dnf install pipewire wireplumber",
+    "arch": "sudo pacman -S --needed pipewire wireplumber",
+    "opensuse": "sudo zypper install pipewire wireplumber",
+    "suse": "sudo zypper install pipewire wireplumber",
+}
 INSTALL = {
     "debian": "sudo apt install v4l2loopback-dkms",
     "ubuntu": "sudo apt install v4l2loopback-dkms",
@@ -58,14 +72,29 @@ class LinuxMachine:
         return index.is_file() and "/v4l2loopback.ko" in index.read_text("utf-8", "replace")
 
     def install_command(self) -> str:
+        return self._by_family(INSTALL) or BUILD
+
+    def pipewire_command(self) -> str:
+        """What installs PipeWire, if that is known, and starts it."""
+        return " && ".join(filter(None, (self._by_family(PIPEWIRE), START_PIPEWIRE)))
+
+    def _by_family(self, commands: Mapping[str, str]) -> str:
         release = self.root / "etc/os-release"
         lines = release.read_text("utf-8").splitlines() if release.is_file() else []
         fields = {key: value.strip("\"'") for key, _, value in (line.partition("=") for line in lines)}
         for name in [fields.get("ID", ""), *fields.get("ID_LIKE", "").split()]:
             family = name.partition("-")[0]  # opensuse-leap, opensuse-tumbleweed
-            if family in INSTALL:
-                return INSTALL[family]
-        return BUILD
+            if family in commands:
+                return commands[family]
+        return ""
+
+    def pipewire_library(self) -> Path | None:
+        """libpipewire, wherever the distribution keeps it."""
+        for pattern in ("usr/lib/*-linux-gnu*", "usr/lib64", "usr/lib", "run/current-system/sw/lib"):
+            found = next(iter(self.root.glob(f"{pattern}/libpipewire-0.3.so.0")), None)
+            if found is not None:
+                return found
+        return None
 
     def pipewire_socket(self) -> Path | None:
         folder = self.environ.get("PIPEWIRE_RUNTIME_DIR") or self.environ.get("XDG_RUNTIME_DIR", "")
@@ -81,16 +110,35 @@ def check_virtual_camera() -> Iterator[Finding]:
 
 
 def on_linux(machine: LinuxMachine) -> Iterator[Finding]:
-    """v4l2loopback: device, else loaded module, else installed module, else nothing; then PipeWire."""
+    """v4l2loopback: device, else loaded module, else installed module, else nothing; then PipeWire. One of both will do."""
+    pipewire = pipewire_lack(machine)
     loopbacks = machine.loopbacks()
     for node, label in loopbacks:
         yield _node(node, label)
     if not loopbacks:
-        yield _module(machine)
-    if machine.pipewire_socket():
-        note = "a PipeWire session runs: apps that take cameras through its portal may not list a v4l2loopback device"
-        fix = "systemctl --user restart pipewire wireplumber" if loopbacks else ""
-        yield Finding("pipewire", "warn" if loopbacks else "ok", note, fix)
+        missing = loopback_lack(machine)
+        if pipewire is None:  # a camera there is: this one would add the programs that know V4L2 only
+            missing = Finding(missing.name, "warn", f"{missing.detail}: Zoom, Discord and OBS need it", missing.fix)
+        yield missing
+    if pipewire is None:
+        note = "pipewire: works; browsers show it where they use the camera portal, other programs mostly want v4l2loopback"
+        yield Finding("camera on PipeWire", "ok", note)
+        if loopbacks:
+            note = "programs that take cameras through PipeWire list a v4l2loopback device only after a restart of it"
+            yield Finding("pipewire", "warn", note, RESTART_PIPEWIRE)
+    elif not loopbacks:
+        yield pipewire
+
+
+def pipewire_lack(machine: LinuxMachine) -> Finding | None:
+    """What keeps this user from a camera on PipeWire; nothing if it works."""
+    name = "camera on PipeWire"
+    if machine.pipewire_library() is None:
+        return Finding(name, "missing", "PipeWire is not installed (libpipewire-0.3.so.0)", machine.pipewire_command())
+    if machine.pipewire_socket() is None:
+        where = "no PipeWire session runs for this user (no socket pipewire-0 in XDG_RUNTIME_DIR)"
+        return Finding(name, "missing", where, START_PIPEWIRE)
+    return None
 
 
 def _node(node: Path, label: str) -> Finding:
@@ -106,7 +154,8 @@ def _node(node: Path, label: str) -> Finding:
     return Finding(name, "ok", f"vcam:{node}")
 
 
-def _module(machine: LinuxMachine) -> Finding:
+def loopback_lack(machine: LinuxMachine) -> Finding:
+    """What is missing for a v4l2loopback device on a machine that has none."""
     name = "virtual camera"
     if machine.module_loaded():
         fix = f"sudo modprobe -r v4l2loopback && {MODPROBE}"

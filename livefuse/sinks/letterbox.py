@@ -29,11 +29,23 @@ class LetterboxFitter:
         self._y = self._i420[:luma].reshape(height, width)
         self._u = self._i420[luma : luma + quarter].reshape(height // 2, width // 2)
         self._v = self._i420[luma + quarter :].reshape(height // 2, width // 2)
-        self._yuyv: U8 = np.empty((height, width, 2) if packing == "yuyv422" else (0,), np.uint8)
+        packed = packing == "yuyv422"
+        self._yuyv: U8 = np.empty((height, width, 2) if packed else (0,), np.uint8)
+        self._uv: U8 = np.empty((height // 2, 2, width) if packed else (0,), np.uint8)  # each line of chroma twice
         self._laid_out_for: tuple[int, int, Colour] | None = None
         self._box = (0, 0, width, height)
 
     def fit(self, frame: HostFrame) -> U8:
+        self.place(frame)
+        return self.packed()
+
+    @property
+    def planes(self) -> tuple[U8, U8, U8]:
+        """The picture as it was placed last, for whoever draws on it before it is packed."""
+        return self._y, self._u, self._v
+
+    def place(self, frame: HostFrame) -> None:
+        """Scale a frame into the picture."""
         self._lay_out(frame)
         x, y, w, h = self._box
         luma = self._y[y : y + h, x : x + w]
@@ -44,7 +56,14 @@ class LetterboxFitter:
             _scale(frame.planes[0], luma)
             for ours, theirs in zip(chroma, _chroma(frame), strict=True):
                 _scale(theirs, ours)
-        return self._i420 if self.packing == "yuv420p" else self._packed()
+
+    def packed(self) -> U8:
+        """The picture as flat bytes."""
+        if self.packing == "yuv420p":
+            return self._i420
+        self._uv[:, 0] = self._uv[:, 1] = cv2.merge((self._u, self._v)).reshape(self.height // 2, self.width)
+        cv2.merge((self._y, self._uv.reshape(self.height, self.width)), self._yuyv)
+        return self._yuyv.reshape(-1)
 
     def _lay_out(self, frame: HostFrame) -> None:
         """Where the picture goes, on the chroma grid; bars are painted only when that changes."""
@@ -70,13 +89,6 @@ class LetterboxFitter:
         luma[...] = yuv[..., 0]
         half = cv2.resize(yuv, (w // 2, h // 2), interpolation=cv2.INTER_AREA)
         chroma[0][...], chroma[1][...] = half[..., 1], half[..., 2]
-
-    def _packed(self) -> U8:
-        pairs = self._yuyv.reshape(self.height // 2, 2, self.width // 2, 4)
-        luma = self._y.reshape(self.height // 2, 2, self.width // 2, 2)
-        pairs[..., 0], pairs[..., 2] = luma[..., 0], luma[..., 1]
-        pairs[..., 1], pairs[..., 3] = self._u[:, None], self._v[:, None]
-        return self._yuyv.reshape(-1)
 
 
 def _chroma(frame: HostFrame) -> tuple[U8, U8]:

@@ -14,7 +14,7 @@ from livefuse.errors import BadValue, SinkUnwritable
 from livefuse.source.url import expand, masked
 
 NETWORK_SCHEMES = ("rtmp", "rtmps", "rtsp", "srt", "udp")
-SCHEMES = ("null", "file", "vcam", *NETWORK_SCHEMES)
+SCHEMES = ("null", "file", "vcam", "pipewire", *NETWORK_SCHEMES)
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 CONTAINERS: Mapping[str, str] = {
     ".mp4": "mp4",
@@ -60,7 +60,9 @@ def parse_sink_url(url: str) -> SinkUrl:
     if scheme in NETWORK_SCHEMES:
         return _network(scheme, url)
     options = dict(parse_qsl(query, keep_blank_values=True))
-    known = {"null": ("sleep_ms",), "vcam": ("size", "pixel_format"), "file": ENCODER_OPTIONS}[scheme]
+    known = {"null": ("sleep_ms",), "vcam": ("size", "pixel_format"), "pipewire": ("size",), "file": ENCODER_OPTIONS}[
+        scheme
+    ]
     _check(url, options, (*known, UPSCALE))
     if scheme == "file":
         _check_suffix(address)

@@ -19,6 +19,7 @@ from livefuse.frame import U8, Colour, Matrix
 from livefuse.sinks.letterbox import Packing
 
 FORMAT_BYTES, CAPABILITY_BYTES, STREAMPARM_BYTES, CONTROL_BYTES = 208, 104, 204, 8
+EVENT_BYTES, SUBSCRIPTION_BYTES = 136, 32
 _READ, _WRITE = 2, 1
 
 
@@ -31,6 +32,8 @@ VIDIOC_QUERYCAP = ioctl_code(_READ, 0, CAPABILITY_BYTES)
 VIDIOC_S_FMT = ioctl_code(_READ | _WRITE, 5, FORMAT_BYTES)
 VIDIOC_S_PARM = ioctl_code(_READ | _WRITE, 22, STREAMPARM_BYTES)
 VIDIOC_S_CTRL = ioctl_code(_READ | _WRITE, 28, CONTROL_BYTES)
+VIDIOC_DQEVENT = ioctl_code(_READ, 89, EVENT_BYTES)
+VIDIOC_SUBSCRIBE_EVENT = ioctl_code(_WRITE, 90, SUBSCRIPTION_BYTES)
 
 _CAP_VIDEO_OUTPUT, _CAP_DEVICE_CAPS = 0x2, 0x8000_0000
 _CAPABILITIES_AT, _DEVICE_CAPS_AT = 84, 88
@@ -39,17 +42,24 @@ _FOURCC: dict[Packing, bytes] = {"yuv420p": b"YU12", "yuyv422": b"YUYV"}
 _COLORSPACE: dict[Matrix, int] = {"bt601": 1, "bt709": 3, "bt2020": 10}
 _YCBCR: dict[Matrix, int] = {"bt601": 1, "bt709": 2, "bt2020": 6}
 _FULL_RANGE, _LIMITED_RANGE = 1, 2
+CLIENT_USAGE = 0x0800_0000 + 0x08E0_0000 + 1
+"""v4l2loopback's event V4L2_EVENT_PRI_CLIENT_USAGE since 0.13: its first word says whether somebody captures."""
+CLIENT_USAGE_BEFORE = 0x0800_0000
+"""The same in 0.12.x: its first word says how many do."""
+_SEND_INITIAL, _EVENT_DATA_AT = 1, 8
 _CID_KEEP_FORMAT = 0x0098_0900 | 0xF000  # V4L2_CID_USER_BASE | 0xf000, v4l2loopback's own
 
 
 class Kernel(Protocol):
-    """The four calls that go to the system; tests bring their own."""
+    """The calls that go to the system; tests bring their own."""
 
     def open(self, path: str) -> int: ...
 
     def ioctl(self, fd: int, code: int, buffer: bytearray) -> None: ...
 
     def write(self, fd: int, data: U8) -> int: ...
+
+    def has_event(self, fd: int) -> bool: ...
 
     def close(self, fd: int) -> None: ...
 
@@ -69,6 +79,15 @@ class LinuxKernel:
 
     def write(self, fd: int, data: U8) -> int:
         return os.write(fd, data.data)
+
+    def has_event(self, fd: int) -> bool:
+        if sys.platform == "win32":
+            return False
+        import select
+
+        asked = select.poll()
+        asked.register(fd, select.POLLPRI)
+        return any(events & select.POLLPRI for _, events in asked.poll(0))
 
     def close(self, fd: int) -> None:
         os.close(fd)
@@ -99,6 +118,7 @@ class OutputDevice:
         """Raises: VirtualCameraMissing, SinkUnwritable."""
         self.path = path
         self._kernel = kernel or LinuxKernel()
+        self._readers: int | None = None
         self._fd = self._opened()
         try:
             self._check_is_output()
@@ -106,6 +126,7 @@ class OutputDevice:
             self._set_format(wanted)
             self._set_rate(wanted.fps)
             self._keep_format(True)  # readers keep their format when livefuse restarts
+            self._readers = self._subscribed()
         except BaseException:
             self.close()
             raise
@@ -117,6 +138,18 @@ class OutputDevice:
             raise SinkLost(f"{self.path}: {error.strerror}", hint="was the device removed?") from error
         if written != picture.nbytes:
             raise SinkLost(f"{self.path} took {written} of {picture.nbytes} bytes", hint="reload v4l2loopback")
+
+    def readers(self) -> int | None:
+        """How many programs capture, as far as v4l2loopback has told; None where it does not. One may stand for several."""
+        fd = self._fd
+        try:
+            while self._readers is not None and fd >= 0 and self._kernel.has_event(fd):
+                event = bytearray(EVENT_BYTES)
+                self._kernel.ioctl(fd, VIDIOC_DQEVENT, event)
+                (self._readers,) = struct.unpack_from("<I", event, _EVENT_DATA_AT)
+        except OSError:  # the device is gone: the next write says so
+            return None
+        return self._readers
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1
@@ -178,6 +211,16 @@ class OutputDevice:
         struct.pack_into("<I8xII", request, 0, _BUF_TYPE_VIDEO_OUTPUT, fps.denominator, fps.numerator)
         with contextlib.suppress(OSError):
             self._kernel.ioctl(self._fd, VIDIOC_S_PARM, request)
+
+    def _subscribed(self) -> int | None:
+        """0 if the driver will tell who captures, beginning with who does now."""
+        for event in (CLIENT_USAGE, CLIENT_USAGE_BEFORE):
+            request = bytearray(SUBSCRIPTION_BYTES)
+            struct.pack_into("<III", request, 0, event, 0, _SEND_INITIAL)
+            with contextlib.suppress(OSError):
+                self._kernel.ioctl(self._fd, VIDIOC_SUBSCRIBE_EVENT, request)
+                return 0
+        return None
 
     def _keep_format(self, keep: bool) -> None:
         """Only v4l2loopback has this control; other drivers say so and work without."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import struct
-from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +16,8 @@ from livefuse.errors import SinkLost, SinkUnwritable, VirtualCameraMissing
 from livefuse.frame import U8, Colour, HostFrame, PixelFormat, blank_frame
 from livefuse.sinks import v4l2
 from livefuse.sinks.letterbox import LetterboxFitter, Packing
-from livefuse.sinks.virtualcam import ObsCamera, VirtualCameraSink, find_loopback
+from livefuse.sinks.steady import SteadyCamera
+from livefuse.sinks.virtualcam import LoopbackCamera, ObsCamera, VirtualCameraSink, find_loopback
 from tests.unit.sink_clips import info_of
 
 NAMES = {
@@ -25,7 +25,11 @@ NAMES = {
     v4l2.VIDIOC_S_CTRL: "S_CTRL",
     v4l2.VIDIOC_S_FMT: "S_FMT",
     v4l2.VIDIOC_S_PARM: "S_PARM",
+    v4l2.VIDIOC_SUBSCRIBE_EVENT: "SUBSCRIBE",
+    v4l2.VIDIOC_DQEVENT: "DQEVENT",
 }
+SETUP = ["open", "QUERYCAP", "S_CTRL", "S_FMT", "S_PARM", "S_CTRL", "SUBSCRIBE"]
+SIZE = (64, 48)
 
 
 class FakeKernel:
@@ -38,6 +42,7 @@ class FakeKernel:
         self.capabilities, self.fails = capabilities, fails or {}
         self.held: tuple[int, int] | None = None
         self.takes: int | None = None
+        self.usage: list[int] = []
 
     def open(self, path: str) -> int:
         self._call("open")
@@ -54,11 +59,16 @@ class FakeKernel:
             struct.pack_into("<II", buffer, 84, 0x8000_0003 | self.capabilities, self.capabilities & 0xFFFF)
         if name == "S_FMT" and self.held:
             struct.pack_into("<II", buffer, 8, *self.held)
+        if name == "DQEVENT":
+            struct.pack_into("<I4xI", buffer, 0, v4l2.CLIENT_USAGE, self.usage.pop(0))
 
     def write(self, fd: int, data: U8) -> int:
         self._call("write")
         self.pictures.append(data.tobytes())
         return data.nbytes if self.takes is None else self.takes
+
+    def has_event(self, fd: int) -> bool:
+        return bool(self.usage)
 
     def close(self, fd: int) -> None:
         self._call("close")
@@ -69,8 +79,14 @@ class FakeKernel:
             raise OSError(self.fails[name], "no")
 
 
-def sink_on(kernel: FakeKernel, packing: Packing = "yuv420p", size: tuple[int, int] = (64, 48)) -> VirtualCameraSink:
-    return VirtualCameraSink("/dev/video10", size, packing, kernel=kernel)
+def opened(kernel: FakeKernel, packing: Packing = "yuv420p", colour: Colour = Colour()) -> LoopbackCamera:
+    camera = LoopbackCamera("/dev/video10", kernel=kernel)
+    camera.open(SIZE, packing, 30, colour)
+    return camera
+
+
+def fitted(packing: Packing = "yuv420p") -> U8:
+    return LetterboxFitter(*SIZE, packing).fit(blank_frame("yuv420p", 48, 64))
 
 
 def test_codes_are_those_of_the_kernel() -> None:
@@ -80,40 +96,64 @@ def test_codes_are_those_of_the_kernel() -> None:
     assert v4l2.FORMAT_BYTES == 208
 
 
+def test_the_event_is_that_of_v4l2loopback() -> None:
+    """v4l2loopback.c 0.13 and later; linux/videodev2.h for the sizes."""
+    assert v4l2.CLIENT_USAGE == 0x10E0_0001
+    assert (v4l2.VIDIOC_DQEVENT, v4l2.VIDIOC_SUBSCRIBE_EVENT) == (0x80885659, 0x4020565A)
+
+
 def test_the_device_is_told_format_and_rate_once_and_then_gets_pictures() -> None:
     kernel = FakeKernel()
-    sink = sink_on(kernel)
-    info = info_of(64, 48, colour=Colour("bt709", False, 1, 1, 1), fps=Fraction(30000, 1001))
-    sink.open(info)
+    camera = opened(kernel, colour=Colour("bt709", False, 1, 1, 1))
     for _ in range(3):
-        sink.write(blank_frame("yuv420p", 48, 64))
-    sink.close()
-    setup = ["open", "QUERYCAP", "S_CTRL", "S_FMT", "S_PARM", "S_CTRL"]
-    assert kernel.calls == [*setup, "write", "write", "write", "close"]
+        camera.write(fitted())
+    camera.close()
+    assert kernel.calls == [*SETUP, "write", "write", "write", "close"]
     fmt = kernel.buffers["S_FMT"][0]
     assert struct.unpack_from("<I", fmt, 0) == (2,)  # V4L2_BUF_TYPE_VIDEO_OUTPUT
     fourcc = int.from_bytes(b"YU12", "little")
     assert struct.unpack_from("<6I", fmt, 8) == (64, 48, fourcc, 1, 64, 64 * 48 * 3 // 2)
     assert struct.unpack_from("<6I", fmt, 32) == (3, 0xFEEDCAFE, 0, 2, 2, 0)  # REC709, magic, -, YCbCr 709, limited
     assert struct.unpack_from("<I", kernel.buffers["S_PARM"][0], 0) == (2,)
-    assert struct.unpack_from("<II", kernel.buffers["S_PARM"][0], 12) == (1001, 30000)
+    assert struct.unpack_from("<II", kernel.buffers["S_PARM"][0], 12) == (1, 30)
     assert [struct.unpack("<Ii", b) for b in kernel.buffers["S_CTRL"]] == [(0x98F900, 0), (0x98F900, 1)]
+    assert struct.unpack_from("<III", kernel.buffers["SUBSCRIBE"][0]) == (v4l2.CLIENT_USAGE, 0, 1)
     assert [len(p) for p in kernel.pictures] == [64 * 48 * 3 // 2] * 3
 
 
 def test_yuyv_has_two_bytes_a_pixel() -> None:
     kernel = FakeKernel()
-    sink = sink_on(kernel, "yuyv422")
-    sink.open(info_of(64, 48))
-    sink.write(gradient("yuv420p", 48, 64))
+    camera = opened(kernel, "yuyv422")
+    frame = gradient("yuv420p", 48, 64)
+    camera.write(LetterboxFitter(64, 48, "yuyv422").fit(frame))
     fields = struct.unpack_from("<6I", kernel.buffers["S_FMT"][0], 8)
     assert fields[2:] == (int.from_bytes(b"YUYV", "little"), 1, 128, 64 * 48 * 2)
-    frame = gradient("yuv420p", 48, 64)
     picture = np.frombuffer(kernel.pictures[0], np.uint8).reshape(48, 32, 4)
     np.testing.assert_array_equal(picture[..., 0::2].reshape(48, 64), frame.planes[0])
     np.testing.assert_array_equal(picture[::2, :, 1], frame.planes[1])
     np.testing.assert_array_equal(picture[1::2, :, 1], frame.planes[1])
     np.testing.assert_array_equal(picture[1::2, :, 3], frame.planes[2])
+
+
+def test_who_captures_is_known_from_the_driver_s_events() -> None:
+    kernel = FakeKernel()
+    camera = opened(kernel)
+    assert camera.readers() == 0
+    kernel.usage = [0, 1]
+    assert camera.readers() == 1
+    assert camera.readers() == 1
+    kernel.usage = [0]
+    assert camera.readers() == 0
+
+
+def test_a_driver_that_does_not_tell_who_captures_is_asked_both_ways_and_left_alone() -> None:
+    kernel = FakeKernel(fails={"SUBSCRIBE": errno.EINVAL})
+    camera = opened(kernel)
+    events = [struct.unpack_from("<I", request)[0] for request in kernel.buffers["SUBSCRIBE"]]
+    assert events == [v4l2.CLIENT_USAGE, v4l2.CLIENT_USAGE_BEFORE]
+    kernel.usage = [1]
+    assert camera.readers() is None
+    assert "DQEVENT" not in kernel.calls
 
 
 @pytest.mark.parametrize(
@@ -128,45 +168,38 @@ def test_yuyv_has_two_bytes_a_pixel() -> None:
 def test_what_goes_wrong_at_open_is_explained(fails: dict[str, int], error: type[Exception], says: str) -> None:
     kernel = FakeKernel(fails=fails)
     with pytest.raises(error, match=says):
-        sink_on(kernel).open(info_of())
+        opened(kernel)
     assert kernel.calls[-1] == "open" if "open" in fails else kernel.calls[-1] == "close"
 
 
 def test_a_real_camera_is_not_written_to() -> None:
     with pytest.raises(SinkUnwritable, match=r"livefuse cam.*is a camera"):
-        sink_on(FakeKernel(capabilities=0x8000_0001)).open(info_of())
+        opened(FakeKernel(capabilities=0x8000_0001))
 
 
 def test_a_device_that_somebody_holds_at_another_size() -> None:
     kernel = FakeKernel()
     kernel.held = (640, 480)
     with pytest.raises(SinkUnwritable, match=r"held at 640x480 YU12"):
-        sink_on(kernel).open(info_of())
+        opened(kernel)
     assert kernel.calls[-1] == "close"
 
 
 def test_other_drivers_lack_keep_format_and_rate_and_work() -> None:
-    kernel = FakeKernel(fails={"S_CTRL": errno.EINVAL, "S_PARM": errno.ENOTTY})
-    sink = sink_on(kernel)
-    sink.open(info_of())
-    sink.write(blank_frame("yuv420p", 48, 64))
+    kernel = FakeKernel(fails={"S_CTRL": errno.EINVAL, "S_PARM": errno.ENOTTY, "SUBSCRIBE": errno.ENOTTY})
+    opened(kernel).write(fitted())
     assert len(kernel.pictures) == 1
 
 
-def test_a_removed_device_is_lost_and_can_come_back() -> None:
+def test_a_removed_device_is_lost() -> None:
     kernel = FakeKernel()
-    sink = sink_on(kernel)
-    sink.open(info_of())
+    camera = opened(kernel)
     kernel.fails = {"write": errno.ENODEV}
     with pytest.raises(SinkLost):
-        sink.write(blank_frame("yuv420p", 48, 64))
-    sink.abort()
-    kernel.fails = {}
-    sink.open(info_of())
-    sink.write(blank_frame("yuv420p", 48, 64))
-    kernel.takes = 10
+        camera.write(fitted())
+    kernel.fails, kernel.takes = {}, 10
     with pytest.raises(SinkLost, match="took 10 of"):
-        sink.write(blank_frame("yuv420p", 48, 64))
+        camera.write(fitted())
 
 
 def gradient(format_: PixelFormat, height: int, width: int) -> HostFrame:
@@ -286,7 +319,8 @@ def test_elsewhere_pyvirtualcam_gets_i420() -> None:
         return made[-1]
 
     module = SimpleNamespace(Camera=camera, PixelFormat=SimpleNamespace(I420="I420"))
-    obs = ObsCamera("", (64, 48), info_of(), {"pyvirtualcam": module})
+    obs = ObsCamera("", {"pyvirtualcam": module})
+    obs.open(SIZE, "yuv420p", 30, Colour())
     obs.write(LetterboxFitter(64, 48, "yuv420p").fit(blank_frame("yuv420p", 48, 64)))
     obs.close()
     assert made[0].arguments == {"width": 64, "height": 48, "fps": 30.0, "fmt": "I420", "device": None}
@@ -296,6 +330,32 @@ def test_elsewhere_pyvirtualcam_gets_i420() -> None:
 def test_without_obs_or_its_module_the_way_to_it_is_named() -> None:
     module = SimpleNamespace(Camera=lambda **a: FakeObs(True, **a), PixelFormat=SimpleNamespace(I420="I420"))
     with pytest.raises(VirtualCameraMissing, match="OBS Studio"):
-        ObsCamera("", (64, 48), info_of(), {"pyvirtualcam": module})
+        ObsCamera("", {"pyvirtualcam": module}).open(SIZE, "yuv420p", 30, Colour())
     with pytest.raises(SinkUnwritable, match=r"livefuse\[vcam\]"):
-        ObsCamera("", (64, 48), info_of())
+        ObsCamera().open(SIZE, "yuv420p", 30, Colour())
+
+
+def test_of_a_session_the_camera_takes_frames_and_its_end_closes_it() -> None:
+    kernel = FakeKernel()
+    sink = VirtualCameraSink(SteadyCamera([LoopbackCamera("/dev/video10", kernel=kernel)], SIZE, "yuv420p"))
+    sink.open(info_of(64, 48))
+    assert sink.camera.state == "on"
+    sink.write(blank_frame("yuv420p", 48, 64))
+    assert sink.readers() == 0
+    sink.close()
+    assert sink.camera.state == "off"
+    assert kernel.calls[-1] == "close"
+
+
+def test_a_kept_camera_outlives_its_session() -> None:
+    kernel = FakeKernel()
+    camera = SteadyCamera([LoopbackCamera("/dev/video10", kernel=kernel)], SIZE, "yuv420p")
+    camera.start()
+    for _ in range(2):
+        sink = VirtualCameraSink(camera, kept=True)
+        sink.open(info_of(64, 48))
+        sink.write(blank_frame("yuv420p", 48, 64))
+        sink.abort()
+    assert camera.state == "on"
+    camera.close()
+    assert kernel.calls.count("open") == kernel.calls.count("close") == 1
