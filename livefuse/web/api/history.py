@@ -9,6 +9,7 @@ from pydantic import Field
 
 from livefuse.daemon.history import Step, undo
 from livefuse.web.api.told import Change, Told, api_router
+from livefuse.web.roles import control
 
 if TYPE_CHECKING:
     from livefuse.daemon.daemon import Daemon
@@ -39,11 +40,13 @@ def router(daemon: Daemon) -> APIRouter:
     router = api_router("session")
 
     @router.get("/sessions/{name}/history")
+    @control
     async def list_history(name: str) -> ChangeHistory:
         """The changes of a session that can be taken back."""
         return ChangeHistory(steps=[_told(step) for step in daemon.channel(name).history.steps])
 
     @router.post("/sessions/{name}/undo")
+    @control
     async def undo_change(name: str) -> Undone:
         """Lay back what the last change of a session replaced. Privacy that was closed is never opened by it."""
         channel = daemon.channel(name)

@@ -68,6 +68,7 @@ def router(daemon: Daemon) -> APIRouter:
         return accepted(daemon.jobs.retry(job_id), response)
 
     @router.post("/jobs/{job_id}/move")
+    @control
     def move_job(job_id: str, body: Place) -> Job:
         """Have a waiting job come earlier or later among those of its kind that wait."""
         return daemon.jobs.move(job_id, body.place)

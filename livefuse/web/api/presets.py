@@ -15,6 +15,7 @@ from livefuse.daemon.preset_parts import Part, differences, notable, part_of, pa
 from livefuse.daemon.preset_text import MOST_CHARACTERS, as_json, as_toml, read_preset
 from livefuse.errors import AlreadyHere, BadValue, ConfigError, NotHere
 from livefuse.web.api.told import Asked, Change, Told, api_router
+from livefuse.web.roles import control
 
 if TYPE_CHECKING:
     from livefuse.daemon.daemon import Daemon
@@ -100,6 +101,7 @@ def router(daemon: Daemon) -> APIRouter:
 
 def _add_list(router: APIRouter, presets: Presets) -> None:
     @router.get("/presets")
+    @control
     def list_presets() -> PresetList:
         """Their names, and what each is about."""
         numbers = presets.numbers()
@@ -110,11 +112,13 @@ def _add_list(router: APIRouter, presets: Presets) -> None:
         return PresetList(presets=[card.name for card in cards], cards=cards)
 
     @router.get("/presets/{preset}")
+    @control
     def get_preset(preset: str) -> Preset:
         """What a preset says."""
         return Preset(name=preset, config=presets.get(preset))
 
     @router.put("/presets/{preset}", responses=_MADE)
+    @control
     def put_preset(preset: str, body: AskedConfig, response: Response) -> Preset:
         """Keep settings under a name, in place of what it said before. Passwords in addresses are refused."""
         if presets.put(preset, body.model_dump(mode="json", exclude_unset=True)):
@@ -122,23 +126,27 @@ def _add_list(router: APIRouter, presets: Presets) -> None:
         return Preset(name=preset, config=presets.get(preset))
 
     @router.delete("/presets/{preset}", status_code=204)
+    @control
     def remove_preset(preset: str) -> None:
         """Forget a preset."""
         presets.remove(preset)
 
     @router.post("/presets/{preset}/rename")
+    @control
     def rename_preset(preset: str, body: NewName) -> Preset:
         """Call a preset something else; its number stays its own."""
         presets.rename(preset, body.to)
         return Preset(name=body.to, config=presets.get(body.to))
 
     @router.post("/presets/{preset}/duplicate", status_code=201)
+    @control
     def duplicate_preset(preset: str, body: NewName) -> Preset:
         """Keep the same under another name as well."""
         presets.duplicate(preset, body.to)
         return Preset(name=body.to, config=presets.get(body.to))
 
     @router.post("/presets/{preset}/number")
+    @control
     def number_preset(preset: str, body: Number) -> PresetCard:
         """Give a preset the number that its key has; whichever had that number takes this one's."""
         presets.number(preset, body.number)
@@ -147,6 +155,7 @@ def _add_list(router: APIRouter, presets: Presets) -> None:
 
 def _add_files(router: APIRouter, presets: Presets) -> None:
     @router.get("/presets/{preset}/export", response_class=Response, responses=_EXPORT)
+    @control
     def export_preset(preset: str, written: Written = "toml") -> Response:
         """A preset as a file to keep or to pass on."""
         kind, as_text = _FORMATS[written]
@@ -166,6 +175,7 @@ def _add_files(router: APIRouter, presets: Presets) -> None:
 
 def _add_sessions(router: APIRouter, daemon: Daemon) -> None:
     @router.post("/presets/{preset}/save", status_code=201)
+    @control
     async def save_preset(preset: str, body: Saving) -> Preset:
         """Keep parts of what a session runs on under a name. Passwords in addresses are refused."""
         tree = part_of(daemon.channel(body.session).config, body.parts)
@@ -173,6 +183,7 @@ def _add_sessions(router: APIRouter, daemon: Daemon) -> None:
         return Preset(name=preset, config=daemon.presets.get(preset))
 
     @router.get("/sessions/{name}/preset/{preset}")
+    @control
     async def preview_preset(name: str, preset: str) -> Preview:
         """What laying a preset over a session would change."""
         changes = differences(daemon.channel(name).config, daemon.presets.get(preset))
@@ -180,6 +191,7 @@ def _add_sessions(router: APIRouter, daemon: Daemon) -> None:
         return Preview(changes=told, restart=any(change.restart for change in changes))
 
     @router.post("/sessions/{name}/preset/{preset}")
+    @control
     async def apply_preset(name: str, preset: str) -> Change:
         """Lay a preset over a session while it runs."""
         channel = daemon.channel(name)

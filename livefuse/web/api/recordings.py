@@ -16,7 +16,7 @@ from livefuse.daemon.recording_files import recordings_folder
 from livefuse.daemon.recordings import Recordings
 from livefuse.web.api.told import Told, api_router
 from livefuse.web.records import Records
-from livefuse.web.roles import control
+from livefuse.web.roles import control, owner
 
 if TYPE_CHECKING:
     from livefuse.daemon.daemon import Daemon
@@ -86,7 +86,7 @@ def router(daemon: Daemon, records: Records) -> APIRouter:
         return FileResponse(files.path(recording), media_type="video/mp4", filename=recording)
 
     @router.delete("/recordings/{recording}", status_code=204)
-    @control
+    @owner
     def remove_recording(recording: str) -> None:
         """Delete a finished recording's file, for good."""
         files.remove(recording)
