@@ -42,13 +42,14 @@ LivefuseError
 ├── PeerError              LF0800  exit 1
 │   ├── BadOffer           LF0801
 │   └── TooManyPeers       LF0802
-└── DaemonError            LF0900  exit 1
-    ├── NotHere            LF0901
-    ├── AlreadyHere        LF0902
-    ├── NotAllowed         LF0903
-    ├── PortTaken          LF0904
-    ├── DaemonUnreachable  LF0905
-    └── JobFailed          LF0906
+├── DaemonError            LF0900  exit 1
+│   ├── NotHere            LF0901
+│   ├── AlreadyHere        LF0902
+│   ├── NotAllowed         LF0903
+│   ├── PortTaken          LF0904
+│   ├── DaemonUnreachable  LF0905
+│   └── JobFailed          LF0906
+└── ObsFailed              LF1000  exit 1
 
 Only `cli` exits the process; everything else raises one of these. A message says what happened and the value;
 the hint says what to do about it.
@@ -381,3 +382,10 @@ class JobFailed(DaemonError):
     """A queued job failed; the message carries its own error."""
 
     code = "LF0906"
+
+
+class ObsFailed(LivefuseError):
+    """OBS Studio could not be asked, or refused: it does not run, its WebSocket server is off, the password is another
+    one, or there is no such input. `livefuse obs status` shows what it says."""
+
+    code, exit_code = "LF1000", 1

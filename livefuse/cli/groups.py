@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from livefuse.cli import jobs, sessions, sessions_parts
+from livefuse.cli import jobs, obs, sessions, sessions_parts, tls
 
 
 def _group(words: str) -> typer.Typer:
@@ -41,3 +41,13 @@ jobs_app.command("list")(jobs.jobs_list)
 jobs_app.command("add")(jobs.jobs_add)
 jobs_app.command("show")(jobs.jobs_show)
 jobs_app.command("cancel")(jobs.jobs_cancel)
+
+tls_app = _group("See this machine's certificate authority, and have browsers trust it.")
+tls_app.command("show")(tls.tls_show)
+tls_app.command("trust")(tls.tls_trust)
+tls_app.command("export")(tls.tls_export)
+tls_app.command("renew")(tls.tls_renew)
+
+obs_app = _group("Keep sound and picture of OBS Studio in step.")
+obs_app.command("sync")(obs.obs_sync)
+obs_app.command("status")(obs.obs_status)

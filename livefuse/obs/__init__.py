@@ -1,0 +1,1 @@
+"""OBS Studio, by its own WebSocket server."""
