@@ -22,8 +22,8 @@ export async function mount(host, studio) {
   const every = everySetting(studio, sender);
   const none = h("p", { class: "quiet", hidden: true, role: "status" }, t("No setting is called that."));
   host.append(tools(studio, (words) => find(parts, every, none, words)), none, ...parts.map((one) => one.element), every.element);
-  studio.on("config", (config) => config && showAll(parts, every, config, studio, sender));
-  studio.on("models", () => studio.config && showAll(parts, every, studio.config, studio, sender));
+  studio.on("config", (config) => config && showAll(parts, every, config));
+  studio.on("models", () => studio.config && showAll(parts, every, studio.config));
   studio.on("stats", (stats) => parts.forEach((part) => part.measure(stats)));
 }
 
@@ -51,6 +51,7 @@ function drawn(group, known, studio, sender) {
     show(config) {
       for (const each of items) each.show(config);
       held = summary(group, config);
+      element.classList.toggle("warns", group.id === "privacy" && config.privacy.mode === "open");
       say();
     },
     measure(stats) {

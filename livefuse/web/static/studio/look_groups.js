@@ -12,7 +12,7 @@ export function groups() {
     {
       id: "swap", title: t("Swap"), stage: "swap", open: true,
       items: [
-        { key: "swap.model", label: t("Swapper"), models: "swapper", own: [{ value: "mesh", label: t("Drawn mesh"), hint: t("Warps the photo; needs no model") }] },
+        { key: "swap.model", label: t("Swapper"), models: "swapper", own: [{ value: "mesh", label: t("Drawn mesh"), hint: t("Needs no model") }] },
         { key: "swap.boost", label: t("Pixel boost"), unit: "×", when: learned },
         { key: "swap.morph", label: t("Strength"), when: (config, model) => model?.name === "dfm" || /\.dfm$/.test(config.swap.model) },
         { key: "profile.name", label: t("Blended like"), when: learned, options: { livefuse: "livefuse", insightface: "InsightFace", facefusion: "FaceFusion", "deep-live-cam": "Deep-Live-Cam" }, as: "select" },

@@ -98,6 +98,7 @@ function keptList(studio, changed) {
     if (state === shown) return;
     shown = state;
     write(count, done.length === 1 ? t("1 recording") : t("{n} recordings", { n: done.length }));
+    if (!done.length) return;
     const rest = done.length - SHOWN;
     const more = rest > 0 && !all && h("li", {}, h("button", { type: "button", class: "ghost small", onclick: () => ((all = true), show(told)) }, t("Show {n} more", { n: rest })));
     fill(list, (all ? done : done.slice(0, SHOWN)).map((one) => kept(one, studio, changed)), more);
