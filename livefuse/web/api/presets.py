@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from livefuse.daemon.asked import AskedConfig, AskedText
@@ -14,7 +14,8 @@ from livefuse.daemon.history import named
 from livefuse.daemon.preset_parts import Part, differences, notable, part_of, parts_in, to_apply
 from livefuse.daemon.preset_text import MOST_CHARACTERS, as_json, as_toml, read_preset
 from livefuse.errors import AlreadyHere, BadValue, ConfigError, NotHere
-from livefuse.web.api.told import Asked, Change, Told, api_router
+from livefuse.web.api.of_apps import check_change
+from livefuse.web.api.told import Asked, Change, Told, api_router, said
 from livefuse.web.roles import control
 
 if TYPE_CHECKING:
@@ -93,13 +94,13 @@ _MADE: dict[int | str, dict[str, Any]] = {201: {"model": Preset, "description": 
 def router(daemon: Daemon) -> APIRouter:
     """`/api/presets`."""
     router = api_router("presets")
-    _add_list(router, daemon.presets)
+    _add_list(router, daemon, daemon.presets)
     _add_files(router, daemon.presets)
     _add_sessions(router, daemon)
     return router
 
 
-def _add_list(router: APIRouter, presets: Presets) -> None:
+def _add_list(router: APIRouter, daemon: Daemon, presets: Presets) -> None:
     @router.get("/presets")
     @control
     def list_presets() -> PresetList:
@@ -119,8 +120,9 @@ def _add_list(router: APIRouter, presets: Presets) -> None:
 
     @router.put("/presets/{preset}", responses=_MADE)
     @control
-    def put_preset(preset: str, body: AskedConfig, response: Response) -> Preset:
+    def put_preset(preset: str, body: AskedConfig, request: Request, response: Response) -> Preset:
         """Keep settings under a name, in place of what it said before. Passwords in addresses are refused."""
+        check_change(request, daemon, said(body))
         if presets.put(preset, body.model_dump(mode="json", exclude_unset=True)):
             response.status_code = 201
         return Preset(name=preset, config=presets.get(preset))

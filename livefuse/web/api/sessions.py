@@ -12,6 +12,7 @@ from livefuse.config import Config, make_config
 from livefuse.daemon.asked import AskedConfig
 from livefuse.daemon.shown import for_viewers, shown, unmasked
 from livefuse.daemon_config import SESSION_NAME, laid_over
+from livefuse.web.api.of_apps import check_change
 from livefuse.web.api.told import Asked, Change, Told, api_router, said
 from livefuse.web.records import Records
 from livefuse.web.roles import Role, control, view
@@ -93,14 +94,16 @@ def router(daemon: Daemon, records: Records) -> APIRouter:
 
     @router.patch("/sessions/{name}")
     @control
-    async def change_session(name: str, body: AskedConfig) -> Change:
+    async def change_session(name: str, body: AskedConfig, request: Request) -> Change:
         """Lay settings over a session's while it runs: what is not mentioned stays.
 
         What a running session cannot take restarts it; if that fails, all is as before. Addresses that come back masked,
         as they were shown, stay what they are.
         """
         channel = daemon.channel(name)
-        return Change(**await channel.change(unmasked(said(body), channel.config)))
+        change = unmasked(said(body), channel.config)
+        check_change(request, daemon, change, channel.current)
+        return Change(**await channel.change(change))
 
     @router.delete("/sessions/{name}", status_code=204)
     async def remove_session(name: str) -> None:

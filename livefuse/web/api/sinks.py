@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -14,6 +14,7 @@ from livefuse.daemon.shown import kind_of, without_folders
 from livefuse.errors import NotHere
 from livefuse.sinks.url import parse_sink_url
 from livefuse.source.url import masked
+from livefuse.web.api.of_apps import check_change
 from livefuse.web.api.told import Asked, Change, Told, api_router
 from livefuse.web.roles import Role, control, view
 
@@ -52,6 +53,11 @@ def router(daemon: Daemon) -> APIRouter:
     """What is below `/api/sessions/NAME`."""
     router = api_router("session")
 
+    async def changed(name: str, change: dict[str, Any], request: Request) -> Change:
+        channel = daemon.channel(name)
+        check_change(request, daemon, change, channel.current)
+        return Change(**await channel.change(change))
+
     @router.get("/sessions/{name}/sinks")
     @view
     async def list_sinks(name: str, request: Request) -> SinkList:
@@ -61,9 +67,10 @@ def router(daemon: Daemon) -> APIRouter:
 
     @router.post("/sessions/{name}/sinks", status_code=201)
     @control
-    async def add_sink(name: str, body: Address, response: Response) -> Sink:
+    async def add_sink(name: str, body: Address, request: Request, response: Response) -> Sink:
         """Hand the pictures to one more output, without a hitch for the others."""
         channel = daemon.channel(name)
+        check_change(request, daemon, {"sinks": [body.url]}, channel.current)
         parse_sink_url(body.url)
         if channel.state == "running":
             sink = await channel.add_sink(body.url)
@@ -88,22 +95,22 @@ def router(daemon: Daemon) -> APIRouter:
 
     @router.put("/sessions/{name}/source")
     @control
-    async def set_source(name: str, body: Address) -> Change:
+    async def set_source(name: str, body: Address, request: Request) -> Change:
         """Take the pictures from elsewhere."""
-        return Change(**await daemon.channel(name).change({"source": body.url}))
+        return await changed(name, {"source": body.url}, request)
 
     @router.put("/sessions/{name}/identity")
     @control
-    async def set_identity(name: str, body: AskedIdentity) -> Change:
+    async def set_identity(name: str, body: AskedIdentity, request: Request) -> Change:
         """Put another face on: a stored identity, or a photo of the daemon's machine with the ground to use it."""
         whole = IdentityConfig().model_dump() | body.model_dump(exclude_unset=True)  # another face has its own consent
-        return Change(**await daemon.channel(name).change({"identity": whole}))
+        return await changed(name, {"identity": whole}, request)
 
     @router.put("/sessions/{name}/privacy")
     @control
-    async def set_privacy(name: str, body: PrivacyMode) -> Change:
-        """What leaves when a face was not swapped."""
-        return Change(**await daemon.channel(name).change({"privacy": {"mode": body.mode}}))
+    async def set_privacy(name: str, body: PrivacyMode, request: Request) -> Change:
+        """What leaves when a face was not swapped. Only the owner opens it."""
+        return await changed(name, {"privacy": {"mode": body.mode}}, request)
 
     @router.put("/sessions/{name}/overlay")
     @control
