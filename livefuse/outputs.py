@@ -73,10 +73,10 @@ class Outputs:
         worker.finish(keep=True)
         worker.join(_JOIN_S)
 
-    def quiet(self, within_s: float) -> bool:
-        """Whether no sink is being given a picture that is none of the slates of a hold; waits so long for those that are."""
+    def covered(self, within_s: float) -> bool:
+        """Whether every sink shows a slate of the hold that began last; waits so long for those that do not yet."""
         limit_s = time.monotonic() + within_s
-        return all(worker.quiet(max(0.0, limit_s - time.monotonic())) for worker in self._workers)
+        return all(worker.covered(max(0.0, limit_s - time.monotonic())) for worker in self._workers)
 
     def looked_at(self) -> bool:
         """Whether anybody looks at what any of them makes, or may do so unseen."""

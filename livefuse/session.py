@@ -121,8 +121,8 @@ class Session(Changes):
     def hold(self, kind: HoldKind, *, wait_s: float = _FRAME_S) -> bool:
         """Let slates leave instead of pictures ("pause", "panic"), or pictures again (""); any thread, whatever the pipeline does.
 
-        What waits in front of sinks is held back too; on return the first slate is on its way. Whether all sinks have done
-        with the picture that they were just writing is the answer, and waited for as long as `wait_s`.
+        What waits in front of sinks is held back too. Whether all sinks show the slate is the answer, and waited for as long
+        as `wait_s`: one that is stuck in a picture shows it once it can.
         Raises: SessionError of a session that is made of every frame.
         """
         if self._every:
@@ -132,7 +132,11 @@ class Session(Changes):
         if self._threads is None:
             return True
         self._threads.slates.follow()
-        return self._threads.sinks.quiet(wait_s)
+        return self.covered(wait_s)
+
+    def covered(self, wait_s: float = 0.0) -> bool:
+        """Whether all sinks show the slate that `hold` asked for; waits so long for those that do not yet."""
+        return not self._gate.hold or self._threads is None or self._threads.sinks.covered(wait_s)
 
     @property
     def held(self) -> HoldKind:
@@ -151,7 +155,10 @@ class Session(Changes):
             self._stats.dropped["capture"] = threads.loop.dropped_at_capture
         lanes = sum(lane.nbytes for lane in threads.loop.lanes) if threads else 0
         memory = {"vram_bytes": 0, "rss_bytes": resident_bytes(), "lane_bytes": lanes}
-        record = self._stats.record(memory, environment())
+        record = self._stats.record(memory, environment()) | {"recent": self._stats.recent.record(self.clock.now_ns())}
+        if threads is not None:
+            info = threads.capture.info
+            record["source"] = {"width": info.width, "height": info.height, "fps": round(float(info.fps), 3)}
         governor = self._running.governor if self._running else None
         gate = {} if self._every else {"hold": self._gate.hold, "idle": self._gate.idle}
         return record | gate | ({"adaptive": governor.record()} if governor else {})

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 from livefuse.config import Config
 from livefuse.daemon.shown import error_for_viewers, masked_in, without_folders
 from livefuse.errors import LivefuseError
+from livefuse.gate import HoldKind
 from livefuse.session import Session
 from livefuse.source.url import masked
 from livefuse.webrtc.audio import AudioOut
@@ -22,6 +23,7 @@ class Reported:
     """The readable half of a channel."""
 
     name: str
+    hold: HoldKind
     config: Config
     session: Session | None
     broadcast: Broadcast
@@ -36,6 +38,11 @@ class Reported:
         if self._task is None or self._task.done():
             return self._resting
         return "running" if self._runs() else "starting"
+
+    @property
+    def idle(self) -> bool:
+        """Whether the session rests until somebody looks."""
+        return self.session is not None and self._runs() and self.session.idle
 
     @property
     def error(self) -> LivefuseError | None:
@@ -55,6 +62,8 @@ class Reported:
         return {
             "name": self.name,
             "state": self.state,
+            "hold": self.hold,
+            "idle": self.idle,
             "error": _problem(self.error),
             "source": masked(config.source),
             "identity": masked(config.identity.photo),
@@ -75,7 +84,13 @@ class Reported:
         """
         if figures is None:
             figures = self.session.record() if self.session else {}
-        now = {"state": self.state, "webrtc": self.broadcast.record(), "publisher": self.inlet.record()}
+        now = {
+            "state": self.state,
+            "hold": self.hold,
+            "idle": self.idle,
+            "webrtc": self.broadcast.record(),
+            "publisher": self.inlet.record(),
+        }
         if self._audio is not None:
             now["audio"] = self._audio.record()
         sinks = {name: _sink(one) for name, one in figures.get("sinks", {}).items()}

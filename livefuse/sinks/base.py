@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Protocol, runtime_checkable
 
 from livefuse.frame import Colour, HostFrame, PixelFormat
+from livefuse.gate import Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,15 @@ class SlowSink(Protocol):
 
     def give_up(self) -> None:
         """Drop everything at once; there will be no output."""
+        ...
+
+
+@runtime_checkable
+class GuardedSink(Protocol):
+    """A sink that works on a picture for long before it leaves."""
+
+    def guard(self, gate: Gate) -> None:
+        """Called once, before `open`: what `gate` does not admit is to be given up, however far it has come."""
         ...
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import av
 from av.packet import Packet
 
-from livefuse.frame import HostFrame
+from livefuse.frame import SLATE_SCENE, HostFrame
 from livefuse.sinks.base import StreamInfo
 from livefuse.sinks.encoder import EncoderSettings, VideoEncoder
 
@@ -87,6 +87,7 @@ class SharedEncoder:
         self._wants_key = self._key_coming = False
         self._first_ns: int | None = None
         self._last_ns, self._last_tick = -1, -1
+        self._scene: int | None = None
         self._container = av.open(head := io.BytesIO(), "w", format="nut", container_options={"flush_packets": "1"})
         self._encoder = VideoEncoder(self._container, info, settings)
         self._container.start_encoding()
@@ -108,6 +109,7 @@ class SharedEncoder:
                 self._first_ns = frame.pts_ns
             self._last_ns = frame.pts_ns
             self._last_tick = max(self._last_tick + 1, _ticks(frame.pts_ns - self._first_ns))
+            self._look_for_cut(frame)
             key = self._wants_key and not self._key_coming  # encoders with a delay are asked once
             self._key_coming |= key
             self._wants_key = False
@@ -119,6 +121,14 @@ class SharedEncoder:
                 raise
             self.frames += 1
             self._deal(packets)
+
+    def _look_for_cut(self, frame: HostFrame) -> None:
+        """A slate in place of pictures held back: of these, nothing that a slow server has not taken yet is sent."""
+        if frame.scene != self._scene is not None and frame.scene == SLATE_SCENE:
+            for seat in self.seats:
+                seat.start_over()
+        self._wants_key |= frame.scene != self._scene
+        self._scene = frame.scene
 
     def flush(self) -> None:
         """Deal out what the encoder still holds; nothing can be pushed afterwards."""
@@ -163,12 +173,16 @@ class Seat:
 
     def put(self, packet: Encoded) -> None:
         if len(self._waiting) >= MOST_WAITING:
-            self._waiting.clear()
-            self._needs_key = True
+            self.start_over()
         if not self._sitting or (self._needs_key and not packet.is_key):
             return
         self._needs_key = False
         self._waiting.append(packet)
+
+    def start_over(self) -> None:
+        """Drop what waits; the next packet to be taken is a key frame."""
+        self._waiting.clear()
+        self._needs_key = True
 
     def take(self) -> Encoded | None:
         """The next packet, if there is one."""

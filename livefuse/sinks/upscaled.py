@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from livefuse.config import Config, RuntimeConfig
 from livefuse.device.base import Lane
 from livefuse.engines import Engines
-from livefuse.enhance.upscale.frames import upscaled
+from livefuse.enhance.upscale.frames import stretched, upscaled
 from livefuse.enhance.upscale.upscaler import Cutting, Upscaler, make_upscaler
 from livefuse.errors import Interrupted, SinkLost
-from livefuse.frame import HostFrame
+from livefuse.frame import SLATE_SCENE, HostFrame
+from livefuse.gate import Gate
 from livefuse.pool import FramePool
-from livefuse.sinks.base import Sink, StreamInfo
+from livefuse.sinks.base import ReadSink, Sink, StreamInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class UpscaledSink:
         self._lane = Lane(0)
         self._ends_at_s = float("inf")
         self._given_up = False
+        self._gate, self._due_ns = Gate(), 0
 
     @property
     def notes(self) -> list[str]:
@@ -51,6 +53,14 @@ class UpscaledSink:
         upscaler = self._upscaler
         part = upscaler.done / upscaler.total if upscaler and upscaler.total else 0.0
         return self.frames + (part if part < 1 else 0.0)
+
+    def readers(self) -> int | None:
+        """How many look at `inner`; None if it cannot tell."""
+        return self.inner.readers() if isinstance(self.inner, ReadSink) else None
+
+    def guard(self, gate: Gate) -> None:
+        """A picture that is being enlarged when `gate` begins to hold pictures back is given up."""
+        self._gate = gate
 
     def open(self, info: StreamInfo) -> None:
         """Raises: what the upscaler's model and `inner` do."""
@@ -65,10 +75,15 @@ class UpscaledSink:
     def write(self, frame: HostFrame) -> None:
         if self._upscaler is None or self._pool is None:
             raise SinkLost(f"{self.name} is not open", hint="open the sink before writing to it")
+        if frame.scene == SLATE_SCENE:  # at once: pictures are held back
+            self.inner.write(stretched(frame, self._pool.take()))
+            return
+        self._due_ns = frame.scheduled_ns
         try:
             self._stop_if_late()
             larger = upscaled(self._lane, frame, self._upscaler, self._pool.take())
-        except Interrupted:  # the session has ended meanwhile, and does not wait for this frame
+            self._stop_if_late()
+        except Interrupted:  # the session has ended meanwhile, or holds this frame back, and does not wait for it
             return
         self.inner.write(larger)
         self.frames += 1
@@ -93,5 +108,5 @@ class UpscaledSink:
         self.hurry(0)
 
     def _stop_if_late(self) -> None:
-        if time.monotonic() >= self._ends_at_s:
+        if time.monotonic() >= self._ends_at_s or not self._gate.admits(self._due_ns):
             raise Interrupted("stopped in the middle of a picture")

@@ -13,7 +13,7 @@ from livefuse.errors import LivefuseError, SinkLost
 from livefuse.frame import HostFrame
 from livefuse.gate import Gate
 from livefuse.mailbox import Closed, Every, Latest, Mailbox
-from livefuse.sinks.base import ReadSink, Sink, SlowSink, StreamInfo
+from livefuse.sinks.base import GuardedSink, ReadSink, Sink, SlowSink, StreamInfo
 from livefuse.stats import Stats
 
 log = logging.getLogger("livefuse")
@@ -62,16 +62,20 @@ class SinkWorker(threading.Thread):
         self._retry_max_s, self._on_end, self._every = retry_max_s, on_end, every
         self._keep = True
         self._halted = threading.Event()
-        self._gate, self._showing = gate or Gate(), False
+        self._gate, self._covered, self._ended = gate or Gate(), -1, False
         self._handing = threading.Condition()
+        if isinstance(sink, GuardedSink):
+            sink.guard(self._gate)
 
     def put(self, outgoing: Outgoing) -> None:
         self.inbox.put(outgoing)
 
-    def quiet(self, within_s: float) -> bool:
-        """Whether no picture but slates is being written, or will be while the gate is held; waits so long for it."""
+    def covered(self, within_s: float) -> bool:
+        """Whether a slate of this hold has been written, or there is nobody to see anything; waits so long for it."""
+        if not self.opened.is_set():
+            return True
         with self._handing:
-            return self._handing.wait_for(lambda: not self._showing, within_s)
+            return self._handing.wait_for(lambda: self._ended or self._covered == self._gate.holds, within_s)
 
     def readers(self) -> int | None:
         """How many look at what this sink makes; None if nobody can tell."""
@@ -102,6 +106,7 @@ class SinkWorker(threading.Thread):
         finally:
             self.inbox.close()
             self.opened.set()
+            self._tell(self._covered, ended=True)
             self._stats.sink(self.label).dropped = self.inbox.dropped
             self._on_end()
 
@@ -112,27 +117,22 @@ class SinkWorker(threading.Thread):
                 outgoing = self.inbox.get()
             except Closed:
                 break
-            if outgoing is not None and self._begins(outgoing):
-                try:
-                    self._write(outgoing)
-                finally:
-                    self._ends()
+            if outgoing is None:
+                continue
+            holds = self._gate.holds
+            if outgoing.slate or self._gate.admits(outgoing.frame.scheduled_ns):
+                self._write(outgoing)
+            if outgoing.slate:
+                self._tell(holds)
         if self._keep:
             self.sink.close()
         else:
             self.sink.abort()
 
-    def _begins(self, outgoing: Outgoing) -> bool:
-        """Whether it may still leave; looked at in the same instant in which others see that it does."""
+    def _tell(self, covered: int, *, ended: bool = False) -> None:
+        """To those who wait for the slate of a hold."""
         with self._handing:
-            if not outgoing.slate and not self._gate.admits(outgoing.frame.scheduled_ns):
-                return False
-            self._showing = not outgoing.slate
-            return True
-
-    def _ends(self) -> None:
-        with self._handing:
-            self._showing = False
+            self._covered, self._ended = covered, ended
             self._handing.notify_all()
 
     def _open(self) -> None:

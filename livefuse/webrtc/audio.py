@@ -42,7 +42,17 @@ class AudioOut:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: SoundPlayer | None = None
         self._file: FileSound | None = None
+        self._silent = False
         self.wanted = threading.Event()
+
+    def silence(self, silent: bool) -> None:
+        """Let nothing be heard from now on, or again what is said from now on. Event loop only."""
+        self._silent = silent
+        if self._thread is not None:
+            self._thread.silence(silent)
+        if silent:
+            for track in self._tracks:
+                track.clear()
 
     def track(self) -> OpusTrack:
         """The sound of one viewer, for its connection's `addTrack`. Event loop only."""
@@ -53,6 +63,8 @@ class AudioOut:
             self._thread = SoundPlayer(
                 self._line, self._clock, self._latency_ns, self._encoded, self.wanted, lead_ns=self._lead_ns
             )
+            if self._silent:
+                self._thread.silence(True)
             self._thread.start()
         self.wanted.set()
         return track
@@ -106,18 +118,26 @@ class AudioOut:
         player = self._thread
         counts = {"packets": 0, "silences": 0, "skips": 0, "delay_ms": 0.0} if player is None else player.record()
         dropped = sum(track.dropped for track in self._tracks)
-        return {"listeners": self.listeners, "dropped": dropped, "anchored": self._line.anchored} | counts
+        told = {
+            "listeners": self.listeners,
+            "silent": self._silent,
+            "dropped": dropped,
+            "anchored": self._line.anchored,
+        }
+        return told | counts
 
     def _left(self, track: OpusTrack) -> None:
         self._tracks = tuple(held for held in self._tracks if held is not track)
         if not self._tracks:
             self.wanted.clear()
 
-    def _encoded(self, packet: Packet[Any]) -> None:
+    def _encoded(self, packet: Packet[Any], clean: bool) -> None:
         loop = self._loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._hand_out, packet)
+            loop.call_soon_threadsafe(self._hand_out, packet, clean)
 
-    def _hand_out(self, packet: Packet[Any]) -> None:
+    def _hand_out(self, packet: Packet[Any], clean: bool) -> None:
+        if self._silent and not clean:  # encoded before, or with the last of what was heard
+            return
         for track in self._tracks:
             track.push(packet)

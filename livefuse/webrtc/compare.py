@@ -57,10 +57,6 @@ class Pairs:
         """How many compare: they too keep a session from idling."""
         return self._compare.onlookers
 
-    def readers(self) -> int:
-        """How many compare."""
-        return self._compare.viewers
-
     def end(self) -> None:
         """The session has ended: a slate takes its place."""
         self._sink.close()

@@ -34,6 +34,7 @@ class _Line:
         self.opened = 0
         self.keyed_ns = -_KEYS_APART_NS
         self.picture_id = 0
+        self.scene = 0
 
     def cut(self, data: bytes, timestamp: int, key: bool) -> Cut:
         if self.codec == "h264":
@@ -107,7 +108,9 @@ class Feed:
     def _encode(self, line: _Line, frame: HostFrame, timestamp: int) -> Cut:
         began_ns = self._clock.now_ns()
         encoder = self._encoder(line, frame)
-        key = line.key_wanted and began_ns - line.keyed_ns >= _KEYS_APART_NS
+        new = frame.scene != line.scene  # nothing of what was before may shine through
+        line.scene = frame.scene
+        key = new or (line.key_wanted and began_ns - line.keyed_ns >= _KEYS_APART_NS)
         if key:
             line.key_wanted = False  # before encoding: what is asked for meanwhile counts again
         encoder.aim(line.rate if line.rate is not None else encoder.rates.start)

@@ -87,6 +87,10 @@ class OpusTrack(MediaStreamTrack):
         self._packets.append(packet)
         self._changed.set()
 
+    def clear(self) -> None:
+        """Send nothing of what waits."""
+        self._packets.clear()
+
     async def recv(self) -> Packet[Any]:
         """The next packet, encoded already: aiortc only wraps it."""
         while not self._packets:

@@ -20,6 +20,7 @@ _QUIET = HZ // 2  # samples missing, after which nothing is sent
 _LATE_NS = 200_000_000  # a machine that slept does not catch up
 _MOST_MARGIN_NS = 300_000_000
 _LEAST_MARGIN_NS = -200_000_000  # a file's sound may leave before its picture
+_NEVER = 1 << 62
 _MARGIN_FADES_NS = 20_000  # per packet: what a hiccup cost is won back within minutes, not heard every few seconds
 _SILENCE: I16 = np.zeros((PACKET_SAMPLES, CHANNELS), np.int16)
 _SLACK = samples_in(SLACK_NS)
@@ -28,7 +29,8 @@ _SLACK = samples_in(SLACK_NS)
 class SoundPlayer(threading.Thread):
     """Waits for nothing while nobody listens (`wanted`) or the line is quiet.
 
-    The delay is the picture's less `lead_ns`, or as much more as sound comes late by (`margin`).
+    The delay is the picture's less `lead_ns`, or as much more as sound comes late by (`margin`). What is handed out says
+    whether it was silenced and carries nothing of what was heard before.
     """
 
     def __init__(
@@ -36,7 +38,7 @@ class SoundPlayer(threading.Thread):
         line: SoundLine,
         clock: Clock,
         latency_ns: Callable[[], int],
-        hand_out: Callable[[Packet[Any]], None],
+        hand_out: Callable[[Packet[Any], bool], None],
         wanted: threading.Event,
         *,
         lead_ns: int = 0,
@@ -46,6 +48,7 @@ class SoundPlayer(threading.Thread):
         self._hand_out, self._wanted, self._lead_ns = hand_out, wanted, lead_ns
         self._halted = threading.Event()
         self._cursor: int | None = None
+        self._silent_until = 0
         self._margin_ns, self._delay_ns = _LEAST_MARGIN_NS, 0
         self._packets = self._silences = self._skips = 0
 
@@ -55,6 +58,10 @@ class SoundPlayer(threading.Thread):
         self._line.sounding.set()
         self.join()
         self._wanted.clear()
+
+    def silence(self, silent: bool) -> None:
+        """Hand out silence from now on; or sound again, but none of what was said meanwhile. Any thread."""
+        self._silent_until = _NEVER if silent else samples_in(self._clock.now_ns())
 
     def record(self) -> dict[str, Any]:
         return {
@@ -77,12 +84,15 @@ class SoundPlayer(threading.Thread):
     def _play(self, encoder: OpusEncoder, origin_ns: int) -> None:
         """Until nobody listens or nothing sounds. RTP time goes on with the clock, also over pauses."""
         self._cursor, self._margin_ns = None, _LEAST_MARGIN_NS
-        tick_ns = self._clock.now_ns()
+        tick_ns, clean = self._clock.now_ns(), False
         while self._wanted.is_set() and self._clock.wait_until(tick_ns, self._halted):
             samples = self._due(tick_ns)
             if samples is None:
                 return
-            self._hand_out(encoder.encode(samples, samples_in(tick_ns - origin_ns)))
+            silenced = self._silenced()
+            packet = encoder.encode(_SILENCE if silenced else samples, samples_in(tick_ns - origin_ns))
+            self._hand_out(packet, clean and silenced)  # the first one silenced still carries the end of what was heard
+            clean = silenced
             self._packets += 1
             tick_ns += PACKET_NS
             if (now_ns := self._clock.now_ns()) - tick_ns > _LATE_NS:
@@ -110,6 +120,9 @@ class SoundPlayer(threading.Thread):
         self._cursor = cursor + PACKET_SAMPLES
         self._margin_ns = max(_LEAST_MARGIN_NS, self._margin_ns - _MARGIN_FADES_NS)
         return samples
+
+    def _silenced(self) -> bool:
+        return self._cursor is not None and self._cursor - PACKET_SAMPLES < self._silent_until
 
     def _quiet(self, due: int) -> bool:
         if self._line.end + _QUIET > due:

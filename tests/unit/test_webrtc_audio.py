@@ -121,7 +121,7 @@ class Playing:
         self.latency_ns = 100 * MS
         self.line = SoundLine()
         self.player = SoundPlayer(
-            self.line, ManualClock(), lambda: self.latency_ns, lambda _: None, threading.Event(), lead_ns=lead_ns
+            self.line, ManualClock(), lambda: self.latency_ns, lambda _, __: None, threading.Event(), lead_ns=lead_ns
         )
 
     def write(self, n: int, count: int = 1) -> None:

@@ -183,9 +183,6 @@ class Kept:
     def readers(self) -> int:
         return 0
 
-    def readers(self) -> int:
-        return 0
-
     def end(self) -> None:
         self.calls.append("end")
 

@@ -29,6 +29,13 @@ def upscaled(lane: Lane, frame: HostFrame, upscaler: Upscaler, planes: tuple[U8,
     return larger
 
 
+def stretched(frame: HostFrame, planes: tuple[U8, ...]) -> HostFrame:
+    """The frame, plainly enlarged into `planes`, whose size says how far."""
+    for plane, out in zip(frame.planes, planes, strict=True):
+        cv2.resize(plane, (out.shape[1], out.shape[0]), dst=out, interpolation=cv2.INTER_LINEAR)
+    return replace(frame, planes=planes, height=planes[0].shape[0], width=planes[0].shape[1], truth=None)
+
+
 def rgb_rows(lane: Lane, frame: HostFrame) -> Rows:
     """Reads a frame's rows as RGB; of a frame in YUV only those that are asked for are converted."""
     if frame.format == "rgb24":
