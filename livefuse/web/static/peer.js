@@ -7,10 +7,11 @@ const GATHER_THROUGH_SERVERS_MS = 2000;
 const ANSWER_MS = 10000;
 
 export class Refused extends Error {
-  constructor(message, { status = 0, hint = "", waitMs = 0 } = {}) {
+  constructor(message, { status = 0, hint = "", code = "", waitMs = 0 } = {}) {
     super(message);
     this.status = status;
     this.hint = hint;
+    this.code = code;
     this.waitMs = waitMs;
   }
 
@@ -48,7 +49,7 @@ async function refusal(response) {
   const words = problem?.detail || problem?.title || usual[response.status] || `the daemon answered ${response.status}`;
   const seconds = Number(response.headers.get("Retry-After"));
   const waitMs = seconds > 0 ? seconds * 1000 : 0;
-  return new Refused(String(words), { status: response.status, hint: String(problem?.hint ?? ""), waitMs });
+  return new Refused(String(words), { status: response.status, hint: String(problem?.hint ?? ""), code: String(problem?.code ?? ""), waitMs });
 }
 
 // STUN and TURN servers that the daemon names in `Link` headers (RFC 9725 section 4.6).
