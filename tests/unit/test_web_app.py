@@ -184,7 +184,7 @@ def test_the_description_says_roles_errors_and_how_to_show_the_token(app: Any) -
     assert [error["code"] for error in tree["x-errors"]] == list(all_errors())
     for methods in tree["paths"].values():
         for operation in methods.values():
-            assert operation["x-role"] in ("everybody", "view", "control")
+            assert operation["x-role"] in ("everybody", "view", "control", "identities", "owner")
             assert operation["tags"]
             assert operation["description"]
 

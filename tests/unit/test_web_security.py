@@ -20,7 +20,7 @@ from livefuse.web.limits import JSON_BYTES, PHOTO_BYTES, SDP_BYTES, Limits
 from livefuse.web.problems import STATUS, Refused, problem, status_of
 from livefuse.web.roles import Role
 from livefuse.web.security import authority, is_loopback
-from livefuse.web.tokens import TICKET_S, Entry, Guesses, Tickets
+from livefuse.web.tokens import TICKET_S, Caller, Entry, Guesses, Tickets
 from tests.unit.web_fakes import BEARER, HOST, OFFER, SDP, TOKEN, FakeDaemon, ask
 
 TABLE = Path(__file__).with_name("routes.txt")
@@ -88,6 +88,11 @@ def app() -> Any:
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """Applications of this test have no API: what is tested lies before it."""
     monkeypatch.setattr("livefuse.web.app.routers", lambda _: [])
+
+
+def entry_with(delay_s: tuple[float, float] = (0.1, 0.4)) -> Entry:
+    known = FakeDaemon()
+    return Entry(TOKEN, ServeConfig(), known.apps, known.pairing, delay_s=delay_s)
 
 
 def problem_of(response: Any) -> dict[str, Any]:
@@ -315,7 +320,7 @@ def test_a_body_that_does_not_arrive_is_not_waited_for() -> None:
     async def send(_: Any) -> None: ...
 
     headers = [(b"content-type", b"application/json"), (b"content-length", b"9")]
-    scope = {"type": "http", "method": "POST", "headers": headers}
+    scope = {"type": "http", "method": "POST", "path": "/api/sessions", "headers": headers}
     with pytest.raises(Refused) as refused:
         asyncio.run(Limits(reads, pause_s=0.01)(scope, never, send))
     assert refused.value.status_code == 408
@@ -325,14 +330,16 @@ def test_a_body_that_does_not_arrive_is_not_waited_for() -> None:
 
 
 def test_every_route_has_the_role_of_the_checked_table(app: Any) -> None:
-    now = "".join(f"{method:7} {path} {role.name.lower()}\n" for path, method, role in sorted(routes(app)))
+    table = sorted((path, method, str(role.name).lower()) for path, method, role in routes(app))
+    now = "".join(f"{method:7} {path} {role}\n" for path, method, role in table)
     assert now == TABLE.read_text(), f"a route changed: compare with {TABLE.name}, then write it anew"
 
 
 def test_whatever_changes_something_needs_the_token(app: Any) -> None:
     free = {("/{name}/whep", "POST"), ("/{name}/whep/{peer}", "PATCH"), ("/{name}/whep/{peer}", "DELETE")}
     free |= {("/api/ticket", "POST")}  # a viewer's own connection, and a word for what may be seen anyhow
-    changing = {(path, method) for path, method, role in routes(app) if method in CHANGING and role < Role.CONTROL}
+    free |= {("/api/pair", "POST")}  # a question to the owner, which changes nothing
+    changing = {(path, method) for path, method, role in routes(app) if method in CHANGING and role <= Role.VIEW}
     assert changing == free
 
 
@@ -417,13 +424,13 @@ def test_a_ticket_reads_and_never_changes() -> None:
 def test_tickets_end_and_cannot_be_made_up() -> None:
     now = [100.0]
     tickets, others = Tickets(lambda: now[0]), Tickets()
-    ticket = tickets.issue(Role.VIEW)
-    assert tickets.role(ticket) is Role.VIEW
-    raised = ".".join([ticket.split(".")[0], "2", *ticket.split(".")[2:]])
-    for wrong in (raised, others.issue(Role.CONTROL), "", "a.b.c.d", "....", "é"):
-        assert tickets.role(wrong) is Role.EVERYBODY
+    ticket = tickets.issue(Caller(Role.VIEW))
+    assert tickets.caller(ticket) == Caller(Role.VIEW)
+    raised = ".".join([ticket.split(".")[0], str(Role.OWNER.value), *ticket.split(".")[2:]])
+    for wrong in (raised, others.issue(Caller(Role.OWNER)), "", "a.b.c.d", "....", "é"):
+        assert tickets.caller(wrong) == Caller()
     now[0] += TICKET_S + 1
-    assert tickets.role(ticket) is Role.EVERYBODY
+    assert tickets.caller(ticket) == Caller()
 
 
 def test_guessing_is_slow_and_ends() -> None:
@@ -441,7 +448,7 @@ def test_guessing_is_slow_and_ends() -> None:
 
 
 def test_who_guessed_too_much_is_told_to_wait_even_with_the_right_token() -> None:
-    entry = Entry(TOKEN, ServeConfig(), delay_s=(0, 0))
+    entry = entry_with((0, 0))
 
     async def tries() -> list[int]:
         said = []
@@ -463,7 +470,7 @@ def test_a_wrong_token_costs_a_random_while(monkeypatch: pytest.MonkeyPatch) -> 
         waits.append(seconds)
 
     monkeypatch.setattr("livefuse.web.tokens.asyncio.sleep", sleep)
-    entry = Entry(TOKEN, ServeConfig())
+    entry = entry_with()
 
     async def twice() -> None:
         for _ in range(2):
