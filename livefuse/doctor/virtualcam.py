@@ -106,7 +106,7 @@ def check_virtual_camera() -> Iterator[Finding]:
     if sys.platform.startswith("linux"):
         yield from on_linux(LinuxMachine())
     else:
-        yield from with_obs(sys.platform, importlib.util.find_spec("pyvirtualcam") is not None)
+        yield from _with_obs_here()
 
 
 def on_linux(machine: LinuxMachine) -> Iterator[Finding]:
@@ -167,6 +167,15 @@ def loopback_lack(machine: LinuxMachine) -> Finding:
         detail = f"no modules for this kernel ({machine.kernel}) here: in a container, run this on its host"
         return Finding(name, "missing", detail, fix)
     return Finding(name, "missing", "the kernel module v4l2loopback is not installed", fix)
+
+
+def on_elsewhere() -> Finding | None:
+    """What keeps Windows or macOS from a camera, as far as it can be known without opening it."""
+    return next((one for one in _with_obs_here() if one.status == "missing"), None)
+
+
+def _with_obs_here() -> Iterator[Finding]:
+    return with_obs(sys.platform, importlib.util.find_spec("pyvirtualcam") is not None)
 
 
 def with_obs(system: str, has_pyvirtualcam: bool) -> Iterator[Finding]:

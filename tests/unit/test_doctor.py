@@ -13,7 +13,7 @@ from livefuse.doctor.gpu import check_gpu
 from livefuse.doctor.media import check_cameras, check_codecs, open_encoder
 from livefuse.doctor.models import check_mirrors, check_models
 from livefuse.doctor.report import Finding, default_checks, run_checks, summary
-from livefuse.doctor.virtualcam import BUILD, MODPROBE, LinuxMachine, on_linux, with_obs
+from livefuse.doctor.virtualcam import BUILD, MODPROBE, START_PIPEWIRE, LinuxMachine, on_linux, with_obs
 from livefuse.paths import Paths
 from livefuse.source.devices import Camera, CameraMode
 from livefuse.swap import consent
@@ -221,25 +221,25 @@ def machine(root: Path, **environ: str) -> LinuxMachine:
 def test_without_the_module_the_fix_is_this_distributions(tmp_path: Path, release: str, command: str) -> None:
     write(tmp_path / "etc/os-release", release)
     write(tmp_path / f"lib/modules/{KERNEL}/modules.dep", "kernel/fs/ext4.ko:\n")
-    (finding,) = on_linux(machine(tmp_path))
+    finding = next(on_linux(machine(tmp_path)))
     assert finding.status == "missing"
     assert finding.fix == f"{command} && {MODPROBE}"
 
 
 def test_in_a_container_the_host_is_named(tmp_path: Path) -> None:
-    (finding,) = on_linux(machine(tmp_path))
+    finding = next(on_linux(machine(tmp_path)))
     assert "run this on its host" in finding.detail
 
 
 def test_an_installed_module_only_needs_loading(tmp_path: Path) -> None:
     write(tmp_path / f"lib/modules/{KERNEL}/modules.dep", "updates/dkms/v4l2loopback.ko.zst: kernel/videodev.ko\n")
-    (finding,) = on_linux(machine(tmp_path))
+    finding = next(on_linux(machine(tmp_path)))
     assert finding.fix == MODPROBE
 
 
 def test_a_loaded_module_without_devices(tmp_path: Path) -> None:
     (tmp_path / "sys/module/v4l2loopback").mkdir(parents=True)
-    (finding,) = on_linux(machine(tmp_path))
+    finding = next(on_linux(machine(tmp_path)))
     assert finding.fix == f"sudo modprobe -r v4l2loopback && {MODPROBE}"
 
 
@@ -259,14 +259,25 @@ def test_a_loopback_device(tmp_path: Path) -> None:
         assert shut.fix.startswith("sudo usermod -aG video")
 
 
-def test_a_pipewire_session_is_noted(tmp_path: Path) -> None:
+def test_a_camera_on_pipewire_will_do(tmp_path: Path) -> None:
+    user = machine(tmp_path, XDG_RUNTIME_DIR=str(tmp_path / "run"))
+    write(tmp_path / "etc/os-release", "ID=fedora\n")
+    found = by_name(on_linux(user))
+    assert found["camera on PipeWire"].fix == f"sudo dnf install pipewire wireplumber && {START_PIPEWIRE}"
+    write(tmp_path / "usr/lib64/libpipewire-0.3.so.0")
+    found = by_name(on_linux(user))
+    assert (found["camera on PipeWire"].status, found["camera on PipeWire"].fix) == ("missing", START_PIPEWIRE)
     write(tmp_path / "run/pipewire-0")
-    found = by_name(on_linux(machine(tmp_path, XDG_RUNTIME_DIR=str(tmp_path / "run"))))
-    assert found["pipewire"].status == "ok"
+    found = by_name(on_linux(user))
+    assert found["camera on PipeWire"].status == "ok"
+    assert found["virtual camera"].status == "warn"  # Zoom and others still want it
     write(tmp_path / "sys/devices/virtual/video4linux/video10/max_openers")
-    found = by_name(on_linux(machine(tmp_path, XDG_RUNTIME_DIR=str(tmp_path / "run"))))
-    assert found["pipewire"].fix == "systemctl --user restart pipewire wireplumber"
-    assert "pipewire" not in by_name(on_linux(machine(tmp_path)))
+    assert by_name(on_linux(user))["pipewire"].fix == "systemctl --user restart pipewire wireplumber"
+
+
+def test_who_has_a_loopback_device_needs_no_pipewire(tmp_path: Path) -> None:
+    write(tmp_path / "sys/devices/virtual/video4linux/video10/max_openers")
+    assert list(by_name(on_linux(machine(tmp_path)))) == ["virtual camera video10"]
 
 
 @pytest.mark.parametrize("system", ["win32", "darwin"])

@@ -14,7 +14,9 @@ from fastapi import APIRouter
 from livefuse.web import metrics
 from livefuse.web.api import (
     apps,
+    camera,
     config,
+    control,
     drawn,
     engines,
     events,
@@ -40,7 +42,23 @@ if TYPE_CHECKING:
 def routers(daemon: Daemon) -> list[APIRouter]:
     """Everything below /api, and /metrics."""
     records = Records()
-    parts = (apps, sinks, identities, drawn, models, engines, sources, uploads, first, presets, history, jobs, config)
+    parts = (
+        apps,
+        control,
+        camera,
+        sinks,
+        identities,
+        drawn,
+        models,
+        engines,
+        sources,
+        uploads,
+        first,
+        presets,
+        history,
+        jobs,
+        config,
+    )
     return [
         *(part.router(daemon) for part in parts),
         system.router(),
