@@ -88,7 +88,7 @@ class Pending:
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
-        self._told: list[str] = []
+        self._told: list[str] | None = None  # whoever begins to listen is told, also that nobody asks
 
     def event(self) -> ServerSentEvent | None:
         now = pending_apps(self._daemon)
@@ -135,6 +135,8 @@ def _state(channel: Channel) -> dict[str, Any]:
     return {
         "session": channel.name,
         "state": channel.state,
+        "hold": channel.hold,
+        "idle": channel.idle,
         "error": error_for_viewers(
             {"code": error.code, "message": error.message, "hint": error.hint} if error else None
         ),
