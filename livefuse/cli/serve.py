@@ -27,6 +27,9 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="TCP port; the next free one if taken, 0 for any.")
     ] = None,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Serve HTTPS with a certificate of this machine's own; see `livefuse tls`.")
+    ] = False,
     open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in your browser.")] = False,
     source: o.Source = "",
     face: o.FacePhoto = "",
@@ -40,6 +43,7 @@ def serve(
     flags: dict[str, Any] = {
         "serve.host": host,
         "serve.port": port,
+        "serve.tls": "auto" if tls else "",
         "serve.token": _token_in(token_file) if token_file else "",
         "source": source,
         "sinks": tuple(sink) if sink else None,
@@ -58,6 +62,7 @@ def _run(config: Path | None, given: dict[str, Any], setting: list[str] | None, 
     import asyncio
     import os
 
+    from livefuse.cli.serve_reach import reach_of
     from livefuse.cli.serve_words import say
     from livefuse.daemon.remembered import Remembered
     from livefuse.daemon_config import daemon_environment, load_daemon_config
@@ -81,7 +86,7 @@ def _run(config: Path | None, given: dict[str, Any], setting: list[str] | None, 
     def announce(serving: Serving) -> None:
         say(serving, paths, asked_port=asked, json_line=json)
         if open_page:
-            _open(f"{serving.listening.url}/#token={serving.daemon.token}")
+            _open(f"{reach_of(serving).local or serving.listening.url}/#token={serving.daemon.token}")
 
     def make(config: DaemonConfig, **known: Any) -> Daemon:  # by now the port is open: whoever comes waits
         from livefuse.daemon.daemon import Daemon

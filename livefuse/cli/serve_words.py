@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from livefuse import __version__
+from livefuse.cli.serve_reach import reach_of, stranger_lines
 from livefuse.daemon.token import TOKEN_VARIABLE, token_file
 from livefuse.paths import Paths
-from livefuse.web.listening import outward_address
 from livefuse.web.security import is_loopback
 
 if TYPE_CHECKING:
     from livefuse.web.server import Serving
-
-_EVERYWHERE = ("0.0.0.0", "::", "")
 
 
 def say(serving: Serving, paths: Paths, *, asked_port: int, json_line: bool) -> None:
@@ -37,17 +35,20 @@ def lines(serving: Serving, paths: Paths, *, secret: bool) -> list[str]:
     url = serving.listening.url
     token = f"#token={serving.daemon.token}" if secret else ""
     said = [f"livefuse {__version__} serves at {url}", "", f"  page     {url}/{token}"]
-    if serving.listening.host in _EVERYWHERE and outward_address():
-        said.append(f"  network  http://{outward_address()}:{serving.listening.port}/{token}")
+    ways = reach_of(serving)
+    if ways.network and ways.network != url:
+        said.append(f"  network  {ways.network}/{token}")
+    obs = ways.local or url
     for name in serving.daemon.config.sessions:
         said += [
             "",
             f"  {name}",
-            f"    watch    {url}/{name}        OBS browser source: {url}/{name}?clean=1",
+            f"    watch    {url}/{name}        OBS browser source: {obs}/{name}?clean=1",
             f"    publish  {url}/{name}/publish{token}",
             f"    WHEP     {url}/{name}/whep",
             f"    WHIP     {url}/{name}/whip   bearer token: the token",
         ]
+    said += stranger_lines(serving, secret=secret)
     return [*said, "", f"  API      {url}/docs", f"  token    {_kept(serving, paths)}", "", "Ctrl-C ends it."]
 
 
@@ -62,10 +63,16 @@ def warnings(serving: Serving, asked_port: int) -> list[str]:
         said.append("anybody who reaches this machine may watch: serve.view is open")
     else:
         said.append("other machines can reach this: watching needs the token too")
-    said.append(
-        "it is not encrypted: browsers give a camera only to HTTPS pages or localhost, so put a proxy with TLS before it"
-    )
-    return said
+    if serving.tls is None:
+        said.append("it is not encrypted: browsers give a camera only to HTTPS pages or localhost, so add --tls")
+    return said + _left_out(serving)
+
+
+def _left_out(serving: Serving) -> list[str]:
+    left = serving.tls.left_out if serving.tls is not None else None
+    if left is None or not (left.hosts or left.addresses):
+        return []
+    return [f"the authority of this machine may not vouch for {left}: `livefuse tls renew` makes one that may"]
 
 
 def _told(serving: Serving, paths: Paths) -> dict[str, Any]:
@@ -78,6 +85,8 @@ def _told(serving: Serving, paths: Paths) -> dict[str, Any]:
         "url": url,
         "token": serving.daemon.token,
         "token_from": _kept(serving, paths),
+        "network": reach_of(serving).network,
+        "fingerprint": serving.tls.fingerprint if serving.tls is not None else "",
         "pid": os.getpid(),
         "version": __version__,
         "docs": f"{url}/docs",
