@@ -150,9 +150,14 @@ class Client:
         content: bytes | None = None,
         media_type: str = "",
         query: Mapping[str, str] | None = None,
+        token: str = "",
     ) -> Any:
-        """What the daemon answers, decoded. Raises: the error that the daemon met, DaemonUnreachable."""
+        """What the daemon answers, decoded. `token` is shown instead of the usual one.
+
+        Raises: the error that the daemon met, DaemonUnreachable.
+        """
         headers = {"Content-Type": media_type} if media_type else {}
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
         with self._reached():
             response = self._http.request(method, path, json=body, content=content, params=query or {}, headers=headers)
         if not response.is_success:

@@ -9,6 +9,7 @@ import typer
 
 from livefuse import __version__
 from livefuse.cli import (
+    apps,
     bench,
     bench_quality,
     bench_webrtc,
@@ -69,6 +70,8 @@ app.command("swap")(swap.swap)
 app.command("upscale")(upscale.upscale)
 app.add_typer(groups.sessions_app, name="sessions")
 app.add_typer(groups.jobs_app, name="jobs")
+app.add_typer(groups.apps_app, name="apps")
+app.command("pair")(apps.pair)
 app.add_typer(groups.tls_app, name="tls")
 app.add_typer(groups.obs_app, name="obs")
 app.command("health")(remote.health)

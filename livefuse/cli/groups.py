@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from livefuse.cli import jobs, obs, sessions, sessions_parts, tls
+from livefuse.cli import apps, jobs, obs, sessions, sessions_parts, tls
 
 
 def _group(words: str) -> typer.Typer:
@@ -41,6 +41,12 @@ jobs_app.command("list")(jobs.jobs_list)
 jobs_app.command("add")(jobs.jobs_add)
 jobs_app.command("show")(jobs.jobs_show)
 jobs_app.command("cancel")(jobs.jobs_cancel)
+
+apps_app = _group("See the apps that have access to a daemon, answer those that ask, take access back.")
+apps_app.command("list")(apps.apps_list)
+apps_app.command("allow")(apps.apps_allow)
+apps_app.command("deny")(apps.apps_deny)
+apps_app.command("revoke")(apps.apps_revoke)
 
 tls_app = _group("See this machine's certificate authority, and have browsers trust it.")
 tls_app.command("show")(tls.tls_show)
