@@ -52,6 +52,8 @@ class Snapshot:
     viewers: int
     publishers: int
     age_s: float | None = None
+    hold: str = ""
+    idle: bool = False
     stages: Mapping[str, Buckets] = field(default_factory=dict)
     latency: Buckets | None = None
     interval: Buckets | None = None
@@ -67,6 +69,8 @@ class Snapshot:
             channel.broadcast.viewers,
             int(channel.inlet.connected),
             session.frame_age_s() if session else None,
+            channel.hold,
+            channel.idle,
             times.get("stages", {}),
             times.get("latency"),
             times.get("interval"),
@@ -118,9 +122,15 @@ class Families(Collector):
 
     def _states(self) -> Iterator[Family]:
         yield self._gauge("session_up", "Whether the session runs.", lambda s: int(s.running))
+        yield self._gauge("idle", "Whether the session rests because nobody looks.", lambda s: int(s.idle))
+        yield self._gauge(
+            "held", "Whether slates leave instead of pictures: paused, or private.", lambda s: int(bool(s.hold))
+        )
         yield self._gauge("viewers", "Viewers over WebRTC.", lambda s: s.viewers)
         yield self._gauge("publishers", "Publishers over WebRTC.", lambda s: s.publishers)
-        yield self._gauge("frame_age_seconds", "Time since the last frame left the pipeline.", lambda s: s.age_s)
+        yield self._gauge(
+            "frame_age_seconds", "Time since the last frame left the pipeline, if any is meant to.", lambda s: s.age_s
+        )
         yield self._gauge("inflight_frames", "Frames between capture and the end of the pipeline.", _in_flight)
 
     def _frames(self) -> Iterator[Family]:
@@ -185,7 +195,7 @@ def _in_flight(session: Snapshot) -> float | None:
     frames = session.record.get("frames")
     if not frames:
         return None
-    gone = frames["out"] + frames["dropped"]["capture"] + frames["dropped"]["deadline"]
+    gone = frames["out"] + sum(frames["dropped"].get(cause, 0) for cause in ("capture", "deadline", "held", "idle"))
     return float(max(0, frames["captured"] - gone)) if session.running else 0.0
 
 
@@ -202,6 +212,8 @@ def _results(record: Record) -> Counts:
         ("ok", record["frames"]["out"]),
         ("dropped_capture", dropped["capture"]),
         ("dropped_deadline", dropped["deadline"]),
+        ("dropped_held", dropped.get("held", 0)),
+        ("dropped_idle", dropped.get("idle", 0)),
         ("dropped_sink", at_sinks),
     ]
 

@@ -89,6 +89,7 @@ class FakeChannel:
     def __init__(self, name: str, config: Config | None = None) -> None:
         self.name, self.config = name, config or Config()
         self.state = "running"
+        self.hold, self.idle = "", False
         self.error: LivefuseError | None = None
         self.session: Any = None
         self.broadcast, self.compare, self.inlet = FakePeers(), FakePeers(), FakePeers()
@@ -103,6 +104,10 @@ class FakeChannel:
 
     async def restart(self) -> None:
         self.state = "running"
+
+    async def hold_with(self, kind: str) -> bool:
+        self.hold = kind
+        return True
 
     async def settled(self) -> None:
         if self.error:
@@ -127,7 +132,7 @@ class FakeChannel:
             raise NotHere(f"there is no sink `{name}`", hint="GET the session")
 
     def summary(self, figures: Any = None) -> dict[str, Any]:
-        return {"name": self.name, "state": self.state, "error": None, "viewers": self.broadcast.viewers}
+        return {"name": self.name, "state": self.state, "hold": self.hold, "idle": self.idle, "error": None, "viewers": self.broadcast.viewers}
 
     def record(self, figures: Any = None) -> dict[str, Any]:
         return {**(figures or {}), "state": self.state, "webrtc": self.broadcast.record()}

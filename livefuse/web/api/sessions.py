@@ -12,6 +12,7 @@ from livefuse.config import Config, make_config
 from livefuse.daemon.asked import AskedConfig
 from livefuse.daemon.shown import for_viewers, shown, unmasked
 from livefuse.daemon_config import SESSION_NAME, laid_over
+from livefuse.gate import HoldKind
 from livefuse.web.api.of_apps import check_change
 from livefuse.web.api.told import Asked, Change, Told, api_router, said
 from livefuse.web.records import Records
@@ -27,6 +28,8 @@ class SessionSummary(Told):
 
     name: str
     state: Literal["stopped", "starting", "running", "ended", "failed"]
+    hold: HoldKind = Field(description="pause or panic while slates leave instead of pictures")
+    idle: bool = Field(description="whether it rests because nobody looks")
     error: dict[str, str] | None = Field(description="code, message and hint of what keeps it from running")
     viewers: int
 
