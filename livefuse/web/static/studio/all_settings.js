@@ -6,15 +6,28 @@ import { t } from "./words.js";
 
 const HIDDEN = new Set(["privacy.mode"]); // closing and opening have words and a question of their own, above
 
-// Draws into `host`; gives a function to call with each configuration that holds.
+// Draws into `host`: `show` takes each configuration that holds, `find` leaves what has these words, and is not shown `besides`, and says how much.
 export async function allSettings(host, change) {
   const known = [...(await settings()).values()].filter((one) => !HIDDEN.has(one.key));
   const fields = new Map(known.map((one) => [one.key, field(one, change)]));
-  const sections = Map.groupBy ? Map.groupBy(known, head) : grouped(known);
-  fill(host, [...sections].map(([name, list]) =>
-    h("fieldset", { class: "all-section" }, h("legend", {}, name), list.map((one) => fields.get(one.key).element))));
-  return (config) => {
-    for (const [key, one] of fields) one.set(valueAt(config, key));
+  const sections = [...grouped(known)].map(([name, list]) => {
+    const inner = list.map((one) => fields.get(one.key));
+    return { inner, element: h("details", { class: "all-section" }, h("summary", {}, h("h4", {}, name)), inner.map((one) => one.element)) };
+  });
+  fill(host, sections.map((one) => one.element));
+  return {
+    show(config) {
+      for (const [key, one] of fields) one.set(valueAt(config, key));
+    },
+    find(words, besides = new Set()) {
+      const hit = (one) => one.words.includes(words) && !(words && besides.has(one.key));
+      for (const { inner, element } of sections) {
+        const hits = inner.filter((one) => (one.element.hidden = !hit(one)) === false).length;
+        element.hidden = !hits;
+        element.open = !!words && hits > 0;
+      }
+      return sections.reduce((sum, one) => sum + one.inner.filter((each) => !each.element.hidden).length, 0);
+    },
   };
 }
 
@@ -28,9 +41,12 @@ function grouped(list) {
 
 function field(said, change) {
   const input = inputOf(said);
+  const id = `all-${said.key}`;
+  input.setAttribute("aria-label", said.key);
+  input.setAttribute("aria-describedby", id);
   let held;
   const name = said.key.split(".").pop();
-  const element = h("label", { class: "all-setting", dataset: { key: said.key } }, h("span", { class: "all-name" }, h("code", {}, name), h("span", { class: "quiet" }, said.description)), input);
+  const element = h("label", { class: "all-setting", dataset: { key: said.key } }, h("span", { class: "all-name" }, h("code", {}, name), h("span", { class: "quiet", id }, said.description)), input);
   const put = (value) => {
     if (input.type === "checkbox") input.checked = value === true;
     else input.value = written(said, value);
@@ -48,6 +64,8 @@ function field(said, change) {
   });
   return {
     element,
+    key: said.key,
+    words: `${said.key} ${said.description}`.toLowerCase(),
     set(value) {
       held = value;
       if (document.activeElement !== input || input.type === "checkbox") put(value);

@@ -85,6 +85,7 @@ function one(item, known, studio, sender) {
   if (lowered) control.element.append(lowered);
   return {
     element: control.element,
+    key: item.key,
     words: `${item.label} ${item.key} ${said.description}`.toLowerCase(),
     show(config) {
       const models = studio.models?.models ?? [];
@@ -130,14 +131,25 @@ function risky(item, studio, sender) {
 function everySetting(studio, sender) {
   const body = h("div", { class: "all-settings" });
   const element = h("details", { class: "look-group look-all" }, h("summary", {}, h("h3", {}, t("All settings"))), body);
-  let show = null;
-  element.addEventListener("toggle", async () => {
-    if (!element.open || show) return;
-    show = () => {};
-    show = await allSettings(body, (key, value) => sender.set(key, value));
+  let [all, words, besides] = [null, "", new Set()];
+  const drawn = async () => {
+    all ??= allSettings(body, (key, value) => sender.set(key, value));
+    const { show, find } = await all;
     if (studio.config) show(studio.config);
-  });
-  return { element, show: (config) => show?.(config) };
+    return find(words, besides);
+  };
+  element.addEventListener("toggle", () => element.open && drawn());
+  return {
+    element,
+    show: (config) => all?.then((one) => one.show(config)),
+    async find(asked, above) {
+      [words, besides] = [asked, above];
+      const found = asked || all ? await drawn() : 0;
+      element.hidden = !!asked && !found;
+      element.open = !!asked && found > 0;
+      return found;
+    },
+  };
 }
 
 function showAll(parts, every, config) {
@@ -145,16 +157,15 @@ function showAll(parts, every, config) {
   every.show(config);
 }
 
-function find(parts, every, none, words) {
-  let found = 0;
+async function find(parts, every, none, words) {
+  const found = new Set();
   for (const part of parts) {
     const hits = part.items.filter((item) => item.words.includes(words));
     for (const item of part.items) item.element.classList.toggle("unfound", !!words && !hits.includes(item));
     part.element.hidden = !!words && !hits.length;
-    if (words) part.element.open = hits.length > 0;
-    else part.element.open = !!part.open;
-    found += hits.length;
+    part.element.open = words ? hits.length > 0 : !!part.open;
+    for (const item of hits) if (words) found.add(item.key);
   }
-  every.element.hidden = !!words && found > 0;
-  none.hidden = found > 0;
+  const more = await every.find(words, found);
+  none.hidden = !words || found.size + more > 0;
 }
