@@ -10,7 +10,7 @@ import { KINDS } from "./models_words.js";
 import { styled } from "./styled.js";
 import { t } from "./words.js";
 
-const SHOWN = { all: () => true, here: (model) => model.installed || model.part_bytes > 0 || model.job, used: (model) => model.used_by.length > 0, free: (model) => !model.non_commercial };
+const SHOWN = { all: () => true, here: (model) => model.installed || model.part_bytes > 0, used: (model) => model.used_by.length > 0, free: (model) => !model.non_commercial };
 
 export function mount(host, studio) {
   styled("models");
