@@ -8,6 +8,7 @@ from pathlib import Path
 
 from livefuse.daemon.job import Job
 from livefuse.errors import AlreadyHere, BadValue, NotHere, SinkUnwritable, SourceDenied, SourceNotFound
+from livefuse.paths import Paths
 from livefuse.sinks.url import parse_sink_url, unused
 from livefuse.source.container import head_of
 from livefuse.source.sniff import picture_in
@@ -46,9 +47,19 @@ def checked_output(text: str, source: Path, *, overwrite: bool) -> Path:
 
 
 def output_beside(source: Path) -> Path:
-    """A free name beside the input, of the kind that its content is: `clip.webm` becomes `clip-swapped.mp4`. Raises: NotMedia."""
+    """A free name beside the input, of the kind that its content is: `clip.webm` becomes `clip-swapped.mp4`. What a page sent
+    lies among the sources that it chooses from; what comes of it goes into a folder of its own.
+
+    Raises: NotMedia, SinkUnwritable.
+    """
     suffix = ".png" if picture_in(head_of(source)) else ".mp4"
-    out = source.with_name(f"{source.stem}-swapped{suffix}")
+    paths = Paths.default()
+    folder = paths.data / "swapped" if source.parent == paths.state / "uploads" else source.parent
+    out = folder / f"{source.stem}-swapped{suffix}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkUnwritable(f"{folder} cannot be made: {error.strerror}", hint="say `output`") from error
     return Path(parse_sink_url(unused(f"file:{out}")).address)
 
 

@@ -93,7 +93,7 @@ export function dropsOnto(element, take) {
 }
 
 // XMLHttpRequest: a fetch does not tell how much of its body has gone.
-function upload(file, progressed) {
+export function upload(file, progressed) {
   return new Promise((done, failed) => {
     const request = new XMLHttpRequest();
     request.open("POST", `/api/uploads?title=${encodeURIComponent(file.name.slice(-200))}`);
