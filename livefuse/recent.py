@@ -33,8 +33,8 @@ class Recent:
         if not frames:
             return {"frames": 0, "latency_ms": {}, "stages_ms": {}}
         totals_ms = np.array([total_ns for _, total_ns, _ in frames]) / 1e6
-        p50, p95 = np.percentile(totals_ms, (50, 95))
-        latency = {"p50": p50, "p95": p95, "max": totals_ms.max(), "mean": totals_ms.mean()}
+        p50, p95, p99 = np.percentile(totals_ms, (50, 95, 99))
+        latency = {"p50": p50, "p95": p95, "p99": p99, "max": totals_ms.max(), "mean": totals_ms.mean()}
         names = dict.fromkeys(name for _, _, stages in frames for name in stages)
         spent = {name: sum(stages.get(name, 0) for _, _, stages in frames) / len(frames) / 1e6 for name in names}
         return {"frames": len(frames), "latency_ms": _rounded(latency), "stages_ms": _rounded(spent)}

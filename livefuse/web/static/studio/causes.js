@@ -37,6 +37,8 @@ export function cause(rate, { record, config, network = null }) {
   }
   if (network?.lost > LOST_PACKETS) return { kind: "network", bad: false, words: t("{n} % of the packets to this browser are lost: what you see stutters, what others see may not.", { n: number(100 * network.lost, 1) }) };
   if (network?.dropped > 2) return { kind: "browser", bad: false, words: t("This browser drops {n} pictures a second: this machine is busy.", { n: number(network.dropped) }) };
+  const lowered = record.adaptive?.lowered ?? [];
+  if (lowered.length) return { kind: "adaptive", bad: false, words: t("Lowered to keep the pace: {what}.", { what: lowered.join(", ") }) };
   return null;
 }
 
@@ -52,7 +54,7 @@ function slowSource(got, wanted, url) {
 function slowPipeline(rate, record, config) {
   const spent = Object.entries(record.recent?.stages_ms ?? {}).filter(([name]) => !WAITING.has(name));
   const [stage, took] = spent.sort((one, other) => other[1] - one[1])[0] ?? ["", 0];
-  const words = t("The pipeline is too slow for {n} fps", { n: number(rate.captured) });
+  const words = t("The pipeline is too slow for {n} fps", { n: number(Math.max(rate.captured, record.source?.fps ?? 0)) });
   const slowest = stage ? t("{stage} takes {ms} ms", { stage, ms: number(took) }) : "";
   return `${[words, slowest].filter(Boolean).join(": ")}. ${advice(stage, config)}`;
 }

@@ -197,8 +197,9 @@ class Compare {
   // Where the picture is drawn, for the line and for pointers.
   get drawn() {
     const box = this.stage.frame.getBoundingClientRect();
-    const width = Math.min(box.width, box.height * (this.canvas.width / this.canvas.height || 1));
-    return { left: box.left + (box.width - width) / 2, width, inset: (box.width - width) / 2 };
+    const aspect = this.canvas.width / this.canvas.height || 1;
+    const width = Math.min(box.width, box.height * aspect);
+    return { left: box.left + (box.width - width) / 2, width, inset: (box.width - width) / 2, below: (box.height - width / aspect) / 2 };
   }
 
   #place() {
@@ -210,6 +211,7 @@ class Compare {
     line.style.left = `${drawn.inset + drawn.width * this.split}px`;
     line.setAttribute("aria-valuenow", String(percent));
     line.setAttribute("aria-valuetext", t("{n} % camera", { n: percent }));
+    for (const label of labels) label.style.setProperty("--inset", `${drawn.below}px`);
     labels[0].style.left = `${drawn.inset + 12}px`;
     labels[1].style.right = `${drawn.inset + 12}px`;
     labels[0].classList.toggle("covered", !beside && !this.peeking && this.split < 0.12);

@@ -17,7 +17,7 @@ const GROUPS = () => [
   { name: t("Encode and send"), stages: ["sink"] },
   { name: t("Other"), stages: [] },
 ];
-const CAUSES = () => ({ capture: t("Too slow: a newer picture came first"), deadline: t("Too late: older than the deadline") });
+const CAUSES = () => ({ capture: t("replaced by a newer one"), deadline: t("too late") });
 
 export function mount(host, studio) {
   const graph = new Graph(host, studio);
@@ -52,7 +52,7 @@ class Graph {
       h("tbody", {}, this.rows.toReversed().map((row) => row.element)),
       h("tbody", {}, lines.map(([key, label]) => h("tr", {}, h("th", { scope: "row" }, h("span", { class: `graph-line ${key}`, "aria-hidden": "true" }), label), this.lines[key]))),
     );
-    fill(host, h("div", { class: "graph-plot" }, this.canvas, this.tip), h("div", { class: "graph-side" }, table, this.drops), this.spoken);
+    fill(host, h("div", { class: "graph-plot" }, this.canvas, this.tip, this.drops), h("div", { class: "graph-side" }, table), this.spoken);
     this.#listen();
   }
 
@@ -95,7 +95,7 @@ class Graph {
     if (this.#due || document.hidden || !this.canvas.checkVisibility()) return;
     this.#due = requestAnimationFrame(() => {
       this.#due = 0;
-      draw(this.canvas, this.samples, { chosen: this.chosen, wanted: this.#last?.record.source?.fps ?? 0, words: WORDS() });
+      draw(this.canvas, this.samples, { chosen: this.chosen, wanted: this.#last?.record.source?.fps ?? 0, words: WORDS(this.samples.at(-1)?.hold) });
       this.#legend();
       this.#tell();
     });
@@ -112,11 +112,11 @@ class Graph {
     const dropped = new Map();
     for (const { drops } of this.samples) for (const { cause, n } of drops) dropped.set(cause, (dropped.get(cause) ?? 0) + n);
     const said = [...dropped].map(([cause, n]) => `${MARKS[["capture", "deadline"].indexOf(cause)] ?? "●"} ${this.#named(cause)}: ${number(n)}`);
-    write(this.drops, said.length ? said.join("\n") : t("Nothing dropped in the last minute"));
+    write(this.drops, said.length ? said.join("  ·  ") : t("Nothing dropped in the last minute"));
   }
 
   #named(cause) {
-    return this.causes[cause] ?? t("{sink} was busy", { sink: cause });
+    return this.causes[cause] ?? t("{sink} busy", { sink: cause });
   }
 
   #listen() {
@@ -142,7 +142,7 @@ class Graph {
 
   #words(sample) {
     const ago = t("{n} s ago", { n: Math.round((this.samples.at(-1).at - sample.at) / 1000) });
-    if (sample.hold) return [ago, { panic: t("Private"), pause: t("Paused"), idle: t("Idle") }[sample.hold]];
+    if (sample.hold) return [ago, HELD()[sample.hold]];
     if (sample.empty) return [ago, t("no picture")];
     const stages = this.groups.map(({ name }, index) => [name, sample.bands[index]]).filter(([, took]) => took > 0.05);
     return [
@@ -167,7 +167,8 @@ class Graph {
 }
 
 const MARKS = { 0: "▲", 1: "■" };
-const WORDS = () => ({ ms: t("ms"), fps: t("fps"), ago: t("{n} s ago", { n: 60 }), now: t("now"), waiting: t("The graph begins with the first picture.") });
+const HELD = () => ({ panic: t("Private"), pause: t("Paused"), idle: t("Idle") });
+const WORDS = (hold) => ({ ms: t("ms"), fps: t("fps"), ago: t("{n} s ago", { n: 60 }), now: t("now"), waiting: hold ? HELD()[hold] : t("The graph begins with the first picture.") });
 
 function take(from, name) {
   const value = from[name] ?? 0;

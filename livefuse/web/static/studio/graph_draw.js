@@ -72,10 +72,10 @@ function inks(canvas) {
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
-// 20, 25, 50, 100, 200, 250, ...
+// 20, 30, 40, 60, 80, 100, 150, ...
 function nice(value) {
   const step = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 2.5, 5, 10].map((n) => n * step).find((n) => n >= value);
+  return [1, 1.5, 2, 3, 4, 6, 8, 10].map((n) => n * step).find((n) => n >= value);
 }
 
 function axes(pen, box, look, { top, most, words, y, rate, wanted }) {
@@ -90,8 +90,9 @@ function axes(pen, box, look, { top, most, words, y, rate, wanted }) {
     if (share === 0.25 || share === 0.75) continue;
     pen.fillStyle = look.quiet;
     pen.textAlign = "right";
-    pen.fillText(share === 1 ? `${top * share} ${words.ms}` : String(top * share), box.x - 5, at, EDGE.left - 6);
+    pen.fillText(String(top * share), box.x - 5, at, EDGE.left - 6);
   }
+  pen.fillText(words.ms, box.x - 5, 6);
   pen.textAlign = "left";
   pen.fillStyle = look.rate;
   const full = wanted || most / 1.15;

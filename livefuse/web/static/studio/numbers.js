@@ -12,12 +12,11 @@ export function mount(host, studio) {
     fps: chip("fps", t("Pictures that leave, per second")),
     p50: chip("p50", t("Latency from the camera to the output: half of the pictures are faster")),
     p95: chip("p95", t("95 of 100 pictures are faster")),
-    p99: chip("p99", t("99 of 100 pictures are faster, over the last minutes")),
+    p99: chip("p99", t("99 of 100 pictures are faster")),
     drops: chip(t("dropped"), t("Pictures dropped since the start, by cause")),
     viewers: chip(t("watching"), t("Browsers and players that watch")),
-    glass: chip(t("to this screen"), t("About how long from the camera to this screen: the pipeline, half a round trip, jitter buffer and decoding")),
+    glass: chip(t("to screen"), t("About how long from the camera to this screen: the pipeline, half a round trip, jitter buffer and decoding")),
     memory: chip("", t("Memory")),
-    adaptive: chip(t("quality"), t("What was lowered to keep the pace")),
   };
   const said = h("p", { class: "numbers-cause", role: "status" });
   fill(host, h("dl", { class: "numbers-row" }, Object.values(chips).map((one) => one.element)), said);
@@ -64,7 +63,6 @@ function chip(label, title) {
     },
     name: (words) => write(name, words),
     explain: (words) => (element.title = words),
-    show: (yes) => (element.hidden = !yes),
     fill: (share) => {
       bar.hidden = share === null;
       bar.firstChild.style.width = `${Math.round(100 * Math.min(1, share ?? 0))}%`;
@@ -74,23 +72,19 @@ function chip(label, title) {
 
 function show(chips, record, rate, summary, network) {
   const recent = record.recent?.latency_ms ?? {};
-  const [p50, p95] = [recent.p50 ?? record.latency_ms?.p50, recent.p95 ?? record.latency_ms?.p95];
+  const [p50, p95, p99] = ["p50", "p95", "p99"].map((name) => recent[name]);
   const wanted = record.source?.fps ?? 0;
   const fps = rate ? rate.out : undefined;
   const resting = Boolean(record.hold || record.idle);
-  chips.fps.set(fps === undefined ? "" : number(fps, fps < 9.95 ? 1 : 0), !resting && wanted && fps < 0.8 * wanted ? "warn" : "");
+  chips.fps.set(fps === undefined || resting ? "" : number(fps, fps < 9.95 ? 1 : 0), !resting && wanted && fps < 0.8 * wanted ? "warn" : "");
   chips.p50.set(ms(p50));
   chips.p95.set(ms(p95));
-  chips.p99.set(ms(record.latency_ms?.p99));
+  chips.p99.set(ms(p99));
   showDrops(chips.drops, record, rate);
   const watching = summary?.viewers ?? record.webrtc?.viewers?.length;
   chips.viewers.set(watching === undefined ? "" : number(record.webrtc?.viewers?.length ?? watching));
   chips.glass.set(network?.ms && p50 ? ms(p50 + network.ms) : "");
   showMemory(chips.memory, record.memory ?? {});
-  const lowered = record.adaptive?.lowered ?? [];
-  chips.adaptive.show(Boolean(record.adaptive));
-  chips.adaptive.set(lowered.length ? t("lowered") : t("full"), lowered.length ? "warn" : "");
-  chips.adaptive.explain(lowered.length ? t("Lowered to keep the pace: {what}", { what: lowered.join(", ") }) : t("Nothing is lowered"));
 }
 
 function showDrops(one, record, rate) {
@@ -109,7 +103,7 @@ function showMemory(one, memory) {
     one.fill(resident / budget);
     return;
   }
-  one.name(resident ? t("VRAM") : t("memory"));
+  one.name(resident ? t("VRAM") : t("RAM"));
   one.set(bytes(resident || memory.rss_bytes || undefined).replace("–", ""));
   one.fill(null);
 }

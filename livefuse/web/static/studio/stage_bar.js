@@ -43,6 +43,8 @@ export function mountBar(stage, studio) {
     const { hold } = stage;
     relabel(panic, hold === "panic" ? "resume" : "panic", hold === "panic" ? t("Resume") : t("Panic"));
     relabel(pause, hold === "pause" ? "resume" : "pause", hold === "pause" ? t("Resume") : t("Pause"));
+    panic.classList.toggle("danger", hold !== "panic");
+    panic.classList.toggle("main", hold === "panic");
     press(pause, hold === "pause");
     pause.disabled = hold === "panic";
     snapshot.disabled = inside.disabled = !whep.stream;
