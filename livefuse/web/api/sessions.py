@@ -28,8 +28,8 @@ class SessionSummary(Told):
 
     name: str
     state: Literal["stopped", "starting", "running", "ended", "failed"]
-    hold: HoldKind = Field(description="pause or panic while slates leave instead of pictures")
-    idle: bool = Field(description="whether it rests because nobody looks")
+    hold: HoldKind = Field("", description="pause or panic while slates leave instead of pictures")
+    idle: bool = Field(False, description="whether it rests because nobody looks")
     error: dict[str, str] | None = Field(description="code, message and hint of what keeps it from running")
     viewers: int
 
