@@ -44,7 +44,7 @@ def reach(host: str, port: int, tls: Tls | None) -> Reach:
         f"http://{_bracketed(local)}:{port}" if local else "",
         f"{scheme}://{_bracketed(network)}:{port}" if network else "",
         port,
-        f"ssh -L {port}:{_bracketed(local or host)}:{port} {_user()}@{outward or socket.gethostname()}",
+        f"ssh -L {port}:{_tunnelled(local, network)}:{port} {_user()}@{outward or socket.gethostname()}",
     )
 
 
@@ -57,3 +57,7 @@ def _user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name
         return "USER"
+
+
+def _tunnelled(local: str, network: str) -> str:
+    return "localhost" if local in ("127.0.0.1", "localhost", "::1") else _bracketed(local or network)

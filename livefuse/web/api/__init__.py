@@ -16,6 +16,7 @@ from livefuse.web.api import (
     apps,
     camera,
     config,
+    connect,
     control,
     drawn,
     engines,
@@ -45,6 +46,7 @@ def routers(daemon: Daemon) -> list[APIRouter]:
     parts = (
         apps,
         control,
+        connect,
         camera,
         sinks,
         identities,
