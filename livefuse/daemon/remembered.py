@@ -88,6 +88,8 @@ class Remembered:
         values = now.model_dump(mode="json", exclude_none=True)
         tree = dict(self._kept.get(name, {})) if begun is not None else {}
         for key in changed_keys(begun or Config(), now):
+            if key == "sinks" and not _outputs(now) and not _outputs(begun or Config()):
+                continue
             section, _, inner = key.rpartition(".")
             if section == "identity":  # whole: a ground belongs to its photo
                 tree[section] = {k: v for k, v in values[section].items() if v != ""}
@@ -131,6 +133,11 @@ def _decoded(file: Path) -> dict[str, dict[str, Any]]:
 
 def _chosen(tree: Mapping[str, Any]) -> bool:
     return "source" in tree or "cast" in tree or bool(tree.get("identity", {}).get("photo"))
+
+
+def _outputs(config: Config) -> list[str]:
+    """Without the one that only keeps a session going: a channel needs none, and drops it."""
+    return [url for url in config.sinks if url != "null:"]
 
 
 def _tables(name: str, tree: Mapping[str, Any]) -> str:

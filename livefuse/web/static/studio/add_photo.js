@@ -108,7 +108,7 @@ function consentForm(studio, file) {
   const working = h("p", { class: "quiet", role: "status" });
   const element = h(
     "form", { class: "consent-form" },
-    h("fieldset", { class: "consent-grounds" }, h("legend", {}, t("A face is put on only with a reason to. This one:")), radios),
+    h("fieldset", { class: "consent-grounds" }, h("legend", {}, t("Say why this face may be used:")), radios),
     h("div", { class: "consent-pair" },
       h("label", { class: "field" }, h("span", {}, t("Call it")), name),
       h("label", { class: "field" }, h("span", {}, t("Who says so")), by)),
@@ -135,7 +135,8 @@ function consentForm(studio, file) {
 // Plain words only, as the daemon wants names, and one that nobody has.
 function freeName(studio, file) {
   const plain = file.replace(/\.[^.]*$/, "").replace(/[^\p{L}\p{N}]+/gu, " ").trim().slice(0, 40);
-  const base = plain && !/^(img|dsc|pxl|image|photo|screenshot)\b/i.test(plain) && !/^[0-9a-f ]{12,}$/i.test(plain) ? plain : t("Me");
+  const named = plain && !/^(img|dsc|pxl|image|photo|screenshot)\b/i.test(plain) && !/^[0-9a-f ]{12,}$/i.test(plain);
+  const base = named ? plain.charAt(0).toUpperCase() + plain.slice(1) : t("Me");
   const taken = new Set((studio.identities?.identities ?? []).map((one) => one.name.toLowerCase()));
   for (let n = 1; ; n += 1) {
     const name = n === 1 ? base : `${base} ${n}`;

@@ -45,9 +45,10 @@ class FacesPanel {
     const { studio } = this;
     studio.on("identities", () => this.#show());
     studio.on("config", () => this.#changed());
-    studio.on("online", () => this.#fetchDrawn());
+    studio.on("online", () => this.#drawn.length || this.#fetchDrawn());
     for (let n = 1; n <= KEYS; n += 1) studio.key(String(n), t("Face {n}", { n }), () => this.#byKey(n));
     studio.key("0", t("No face: covered"), () => this.#wear(null));
+    await this.#fetchDrawn();
   }
 
   async #fetchDrawn() {

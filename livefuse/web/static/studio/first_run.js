@@ -138,17 +138,24 @@ async function session(studio, source, face) {
 
 async function camera(studio, told) {
   told.state("now");
+  const path = studio.path("/camera");
   try {
-    const now = await studio.ask(studio.path("/camera"), { method: "PUT", json: {}, signal: AbortSignal.timeout(SLOW_MS) });
+    let now = await studio.ask(path);
+    if (now.state !== "missing") now = await studio.ask(path, { method: "PUT", json: {}, signal: AbortSignal.timeout(SLOW_MS) });
+    if (now.state === "missing") return lacking(told, now.error, now.fix);
     told.state("done");
-    told.say(t("Choose “{name}” as the camera in your call.", { name: now?.name || now?.device || "livefuse" }));
+    told.say(t("Choose “{name}” as the camera in your call.", { name: now.label }));
   } catch (error) {
-    told.state("missing");
-    const command = /`([^`]+)`/.exec(error.hint ?? "")?.[1] ?? "";
-    told.say(sentence(error.message));
-    told.show(command ? [h("p", { class: "quiet" }, t("One command makes it possible:")), copyable(command, t("The command"))] : h("p", { class: "quiet" }, error.hint ?? ""));
+    lacking(told, error.message, error.hint);
+  } finally {
+    studio.refresh("sinks");
   }
-  studio.refresh("sinks");
+}
+
+function lacking(told, words, fix) {
+  told.state("missing");
+  told.say(sentence(words));
+  if (fix) told.show(h("p", { class: "quiet" }, t("What it needs first:")), copyable(fix, t("The command")));
 }
 
 function sentence(text) {

@@ -52,10 +52,11 @@ class SourcePanel {
   async begin() {
     this.studio.on("config", () => this.#show());
     this.studio.on("summary", () => this.#show());
-    this.studio.on("online", () => this.#list());
+    this.studio.on("online", () => this.listed && this.#list()); // after the daemon was away
     pageCamera.addEventListener("state", () => this.#pageCameraChanged());
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.#fillDevices());
-    this.studio.ask("/api/first").then((first) => this.#tellLasting(first), () => {}); // without the token nothing can be changed
+    this.studio.on("identities", () => this.listed || this.#list()); // once the token is known
+    await this.#list();
   }
 
   #part(key, title, act, words = "") {
@@ -68,8 +69,12 @@ class SourcePanel {
 
   async #list() {
     try {
-      this.#cameras = (await this.studio.ask("/api/sources")).cameras;
+      this.listed = true;
+      const [sources, first] = await Promise.all([this.studio.ask("/api/sources"), this.studio.ask("/api/first")]);
+      this.#cameras = sources.cameras;
+      this.#tellLasting(first);
     } catch (error) {
+      this.listed = false;
       if (!error.needsToken) this.studio.fail(error);
     }
     this.servers = this.#cameras.map((camera) => {
