@@ -18,12 +18,14 @@ import os
 import select
 import struct
 import sys
+import time
 from ctypes import POINTER, Structure, c_char_p, c_int, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 from typing import Any
 
 _ID, _INT, _RECTANGLE, _FRACTION, _OBJECT, _CHOICE = 3, 4, 10, 11, 15, 19
-_FORMAT, _PARAM_BUFFERS = 0x40003, 0x40004
-_ENUM_FORMAT, _CHOSEN_FORMAT, _BUFFERS = 3, 4, 5
+_FORMAT, _PARAM_BUFFERS, _PARAM_META = 0x40003, 0x40004, 0x40005
+_ENUM_FORMAT, _CHOSEN_FORMAT, _BUFFERS, _META = 3, 4, 5, 6
+_HEADER, _HEADER_BYTES = 1, 32
 _RANGE, _FLAGS = 1, 4
 _YUY2, _VIDEO, _RAW = 4, 2, 1
 _MEM_PTR, _MEM_FD = 1, 2
@@ -44,8 +46,18 @@ class _Data(Structure):
     )  # fmt: skip
 
 
+class _Meta(Structure):
+    _fields_ = (("type", c_uint32), ("size", c_uint32), ("data", c_void_p))
+
+
+class _Header(Structure):
+    _fields_ = (
+        ("flags", c_uint32), ("offset", c_uint32), ("pts", c_int64), ("dts_offset", c_int64), ("seq", c_uint64),
+    )  # fmt: skip
+
+
 class _SpaBuffer(Structure):
-    _fields_ = (("n_metas", c_uint32), ("n_datas", c_uint32), ("metas", c_void_p), ("datas", POINTER(_Data)))
+    _fields_ = (("n_metas", c_uint32), ("n_datas", c_uint32), ("metas", POINTER(_Meta)), ("datas", POINTER(_Data)))
 
 
 class _Buffer(Structure):
@@ -103,6 +115,14 @@ def buffers_pod(width: int, height: int) -> bytes:
     })  # fmt: skip
 
 
+def header_pod() -> bytes:
+    """Room for a time stamp beside each picture: Chromium's reader crashes where there is none."""
+    return _object(_PARAM_META, _META, {
+        1: _pod(_ID, struct.pack("=I", _HEADER)),
+        2: _pod(_INT, struct.pack("=i", _HEADER_BYTES)),
+    })  # fmt: skip
+
+
 def _library() -> Any:
     pipewire = ctypes.CDLL("libpipewire-0.3.so.0")
     signatures: dict[str, tuple[Any, tuple[Any, ...]]] = {
@@ -140,7 +160,8 @@ class Node:
         self._stride = width * 2
         self._from = (ctypes.c_char * len(self.picture)).from_buffer(self.picture)
         self._format = ctypes.create_string_buffer(format_pod(width, height, fps))
-        self._buffers = ctypes.create_string_buffer(buffers_pod(width, height))
+        self._wanted = [ctypes.create_string_buffer(pod) for pod in (buffers_pod(width, height), header_pod())]
+        self._seq = 0
         self._events = _Events(version=2)
         self._events.state_changed = _STATE_CHANGED(self._state_changed)
         self._events.param_changed = _PARAM_CHANGED(self._param_changed)
@@ -155,6 +176,7 @@ class Node:
         try:
             if not self.streaming or not (taken := pipewire.pw_stream_dequeue_buffer(self._stream)):
                 return
+            self._stamp(taken.contents.buffer.contents)
             data = taken.contents.buffer.contents.datas[0]
             if data.data and data.maxsize >= len(self.picture):
                 ctypes.memmove(data.data, self._from, len(self.picture))
@@ -164,6 +186,14 @@ class Node:
             pipewire.pw_stream_trigger_process(self._stream)
         finally:
             pipewire.pw_thread_loop_unlock(self._loop)
+
+    def _stamp(self, buffer: _SpaBuffer) -> None:
+        for meta in buffer.metas[: buffer.n_metas]:
+            if meta.type == _HEADER and meta.data:
+                header = _Header.from_address(meta.data)
+                header.flags, header.offset, header.dts_offset = 0, 0, 0
+                header.pts, header.seq = time.monotonic_ns(), self._seq
+        self._seq += 1
 
     def _connect(self, label: str) -> None:
         pipewire = self._pipewire
@@ -197,8 +227,8 @@ class Node:
 
     def _param_changed(self, _: object, param: int, pod: int | None) -> None:
         if param == _CHOSEN_FORMAT and pod:
-            wanted = (c_void_p * 1)(ctypes.addressof(self._buffers))
-            self._pipewire.pw_stream_update_params(self._stream, wanted, 1)
+            wanted = (c_void_p * len(self._wanted))(*map(ctypes.addressof, self._wanted))
+            self._pipewire.pw_stream_update_params(self._stream, wanted, len(self._wanted))
 
 
 def _filled(picture: memoryview, parent: int, node: Node) -> bool:
