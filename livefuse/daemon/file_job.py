@@ -18,6 +18,7 @@ from livefuse.transcode import FileJob, open_job
 
 _REPORT_S = 0.25
 _RECORD_EVERY = 8  # percentiles take a while: two seconds apart are often enough
+_TELLING_FRAMES = 10  # with fewer, the first ones of every network decide
 
 
 def main(orders: IO[str] = sys.stdin, reports: IO[str] = sys.stdout) -> None:
@@ -44,7 +45,8 @@ async def _run(job: FileJob, tell: Teller) -> None:
     reports, slowest, slowest_ms = 0, "", None
     while not running.done():
         await asyncio.wait({running}, timeout=_REPORT_S)
-        if reports % _RECORD_EVERY == _RECORD_EVERY - 1 or running.done():
+        due = reports % _RECORD_EVERY == _RECORD_EVERY - 1 or running.done()
+        if due and session.frames_out >= _TELLING_FRAMES:
             slowest, slowest_ms = bottleneck(session.record().get("stages_ms", {}))
         reports += 1
         fps = round(session.fps(), 2)

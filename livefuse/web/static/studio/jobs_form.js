@@ -14,7 +14,7 @@ export class JobForm {
     this.input = h("input", { type: "text", name: "input", required: true, placeholder: "/home/me/clip.mp4", spellcheck: "false", autocomplete: "off", autocapitalize: "off" });
     this.output = h("input", { type: "text", name: "output", placeholder: t("beside it, with “-swapped” in its name"), spellcheck: "false", autocomplete: "off", autocapitalize: "off" });
     this.overwrite = h("input", { type: "checkbox" });
-    this.face = h("select", { required: true, onchange: () => this.tellConsent() });
+    this.face = h("select", { onchange: () => this.tellConsent() });
     this.preset = h("select", {});
     this.consent = h("span", { class: "hint" });
     this.sending = h("progress", { max: 1, value: 0, hidden: true, "aria-label": t("Sending the file") });
@@ -61,7 +61,7 @@ export class JobForm {
 
   faces(told) {
     this.identities = told;
-    const before = this.face.value;
+    const before = this.face.options.length > 1 ? this.face.value : null;
     const stored = told.identities.filter((one) => !one.problem).map((one) => h("option", { value: one.name }, one.name));
     const drawn = this.drawn.map((one) => h("option", { value: one.photo }, one.name));
     fill(
@@ -71,6 +71,7 @@ export class JobForm {
       h("option", { value: "" }, t("The one of the preset")),
     );
     if ([...this.face.options].some((option) => option.value === before)) this.face.value = before;
+    else this.face.selectedIndex = 0;
     this.tellConsent();
   }
 

@@ -20,7 +20,7 @@ export function row(job, { act, thumb, place, last }) {
   return h(
     "article",
     { class: "job", dataset: { state: job.state, kind: job.kind, job: job.id }, "aria-label": title(job), draggable: job.state === "queued" ? "true" : undefined },
-    file && h("div", { class: "job-thumb" }, job.state === "done" ? thumb(job) : h("span", { "aria-hidden": "true" }, job.state === "running" ? "▶" : "–")),
+    file && job.state === "done" && h("div", { class: "job-thumb" }, thumb(job)),
     h(
       "div",
       { class: "job-main" },

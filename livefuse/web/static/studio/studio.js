@@ -225,6 +225,7 @@ async function begin() {
   openPanels();
   follow("/api/events?interval=1", { heard, online, offline, refused });
   startViews(studio);
+  import("./presets_keys.js").then(({ bindPresets }) => studio.on("session", () => bindPresets(studio)));
   await Promise.all([
     mountInto(at("stage"), "./stage.js", studio),
     mountInto(at("numbers"), "./numbers.js", studio),
