@@ -9,10 +9,14 @@ import ipaddress
 import json
 import os
 import ssl
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
+from livefuse import __version__
 from livefuse.errors import BadValue, DaemonError, DaemonUnreachable, LivefuseError, NotAllowed, NotHere
 from livefuse.paths import Paths
 from livefuse.tls.trusting import named_trust, trusting
@@ -20,6 +24,7 @@ from livefuse.tls.trusting import named_trust, trusting
 URL_VARIABLE = "LIVEFUSE_DAEMON"
 TOKEN_VARIABLE = "LIVEFUSE_TOKEN"
 
+_PRESS_S = 10.0
 _OF_STATUS: dict[int, type[DaemonError]] = {401: NotAllowed, 403: NotAllowed, 404: NotHere, 421: NotAllowed}
 
 
@@ -78,6 +83,27 @@ class Reached:
     url: str
     token: str
     trust: ssl.SSLContext | None
+
+    def press(self, path: str) -> Any:
+        """POST to an address that needs nothing more: what is answered. Raises: DaemonUnreachable, what the daemon refuses."""
+        url = checked(self.url)
+        parts = urlsplit(url)
+        headers = {"User-Agent": f"livefuse/{__version__}", "Authorization": f"Bearer {self.token}"}
+        if parts.scheme == "https":
+            context = self.trust or ssl.create_default_context()
+            line: HTTPConnection = HTTPSConnection(parts.hostname or "", parts.port, timeout=_PRESS_S, context=context)
+        else:
+            line = HTTPConnection(parts.hostname or "", parts.port, timeout=_PRESS_S)
+        with closing(line):
+            try:
+                line.request("POST", parts.path + path, headers=headers)
+                answer = line.getresponse()
+                body = answer.read()
+            except (OSError, HTTPException) as error:
+                raise silent(url, error) from error
+        if answer.status >= 300:
+            raise problem_of(answer.status, answer.reason, body, url + path)
+        return json.loads(body) if body else {}
 
 
 def find_daemon(url: str = "", token: str = "", *, state: Path | None = None) -> Reached:

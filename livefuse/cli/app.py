@@ -19,6 +19,7 @@ from livefuse.cli import (
     models,
     models_convert,
     models_own,
+    ps,
     remote,
     run,
     serve,
@@ -70,6 +71,8 @@ app.command("swap")(swap.swap)
 app.command("upscale")(upscale.upscale)
 app.add_typer(groups.sessions_app, name="sessions")
 app.add_typer(groups.jobs_app, name="jobs")
+app.add_typer(groups.ctl_app, name="ctl")
+app.command("ps")(ps.ps)
 app.add_typer(groups.apps_app, name="apps")
 app.command("pair")(apps.pair)
 app.add_typer(groups.tls_app, name="tls")

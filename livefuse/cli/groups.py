@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from livefuse.cli import apps, jobs, obs, sessions, sessions_parts, tls
+from livefuse.cli import apps, ctl, jobs, obs, sessions, sessions_parts, tls
 
 
 def _group(words: str) -> typer.Typer:
@@ -57,3 +57,18 @@ tls_app.command("renew")(tls.tls_renew)
 obs_app = _group("Keep sound and picture of OBS Studio in step.")
 obs_app.command("sync")(obs.obs_sync)
 obs_app.command("status")(obs.obs_status)
+
+ctl_app = _group("Panic, pause, another face: what hotkeys and scripts do in the middle of a stream.")
+ctl_app.command("panic")(ctl.panic)
+ctl_app.command("pause")(ctl.pause)
+ctl_app.command("resume")(ctl.resume)
+ctl_app.command("identity")(ctl.identity)
+ctl_app.command("next")(ctl.following)
+ctl_app.command("previous")(ctl.previous)
+ctl_app.command("preset")(ctl.preset)
+ctl_app.command("overlay")(ctl.overlay)
+
+_ctl_sinks = _group("Send the pictures to one more place, or end that.")
+_ctl_sinks.command("add")(ctl.sink_add)
+_ctl_sinks.command("remove")(ctl.sink_remove)
+ctl_app.add_typer(_ctl_sinks, name="sink")
