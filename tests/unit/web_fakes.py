@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from livefuse.config import Config
 from livefuse.daemon.apps import Apps
+from livefuse.daemon.history import History
 from livefuse.daemon.pairing import Pairing
 from livefuse.daemon_config import DaemonConfig, ServeConfig, WebRtcConfig
 from livefuse.errors import AlreadyHere, BadOffer, LivefuseError, NotHere, TooManyPeers
@@ -94,6 +95,7 @@ class FakeChannel:
         self.session: Any = None
         self.broadcast, self.compare, self.inlet = FakePeers(), FakePeers(), FakePeers()
         self.changes: list[Any] = []
+        self.history = History()
         self.sinks: dict[str, str] = {}
 
     async def start(self) -> None:
@@ -159,6 +161,8 @@ class FakeDaemon:
         self.channels: dict[str, Any] = {name: FakeChannel(name) for name in names}
         self.events: list[str] = []
         self.paths = Paths.default({"LIVEFUSE_HOME": str(folder or os.devnull)})  # which nothing can be written into
+        self.remembered: Any = None
+        self.file: Any = None
         self.apps = Apps(self.paths.state / "apps.json")
         self.pairing = Pairing(self.apps)
         self.presets: Any = None
