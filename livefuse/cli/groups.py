@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from livefuse.cli import apps, ctl, jobs, obs, sessions, sessions_parts, tls
+from livefuse.cli import apps, ctl, jobs, obs, presets, sessions, sessions_parts, tls
 
 
 def _group(words: str) -> typer.Typer:
@@ -36,11 +36,23 @@ _presets.command("save")(sessions_parts.preset_save)
 _presets.command("apply")(sessions_parts.preset_apply)
 sessions_app.add_typer(_presets, name="preset")
 
+presets_app = _group("Keep looks under names, lay them over sessions, take changes back.")
+presets_app.command("list")(presets.presets_list)
+presets_app.command("show")(presets.presets_show)
+presets_app.command("apply")(presets.presets_apply)
+presets_app.command("undo")(presets.presets_undo)
+presets_app.command("save")(presets.presets_save)
+presets_app.command("export")(presets.presets_export)
+presets_app.command("import")(presets.presets_import)
+presets_app.command("remove")(presets.presets_remove)
+
 jobs_app = _group("Have a daemon swap files, beside its sessions.")
 jobs_app.command("list")(jobs.jobs_list)
 jobs_app.command("add")(jobs.jobs_add)
 jobs_app.command("show")(jobs.jobs_show)
 jobs_app.command("cancel")(jobs.jobs_cancel)
+jobs_app.command("retry")(jobs.jobs_retry)
+jobs_app.command("move")(jobs.jobs_move)
 
 apps_app = _group("See the apps that have access to a daemon, answer those that ask, take access back.")
 apps_app.command("list")(apps.apps_list)

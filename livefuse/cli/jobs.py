@@ -30,7 +30,10 @@ def jobs_list(daemon: Daemon = "", as_json: AsJson = False) -> None:
 
 def jobs_add(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Picture or video.")],
-    out: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Appears when it is complete.")],
+    out: Annotated[
+        Path | None,
+        typer.Argument(metavar="[OUTPUT]", help="Appears when it is complete; INPUT-swapped beside the input without."),
+    ] = None,
     face: Annotated[str, typer.Option("--face", help="The name of a stored identity.")] = "",
     preset: Annotated[str, typer.Option("--preset", help="Begin with a preset.")] = "",
     setting: Annotated[
@@ -43,7 +46,7 @@ def jobs_add(
     """Queue a picture or video, both on the daemon's machine. Prints the job's id."""
     body = {
         "input": str(source.expanduser().absolute()),
-        "output": str(out.expanduser().absolute()),
+        "output": str(out.expanduser().absolute()) if out else "",
         "overwrite": overwrite,
         "preset": preset,
         "identity": face,
@@ -80,6 +83,28 @@ def jobs_cancel(job_id: JobId, daemon: Daemon = "", as_json: AsJson = False) -> 
         tell(client.delete(path), as_json, f"{path.rpartition('/')[2]} is cancelled")
 
 
+def jobs_retry(job_id: JobId, daemon: Daemon = "", as_json: AsJson = False) -> None:
+    """Queue a job that failed or was stopped anew; a download goes on where it stopped. Prints the new job's id."""
+    with connect(daemon) as client:
+        job = client.post(f"{_path(client, job_id)}/retry")
+    if as_json:
+        print_json(job)
+    else:
+        typer.echo(job["id"])
+
+
+def jobs_move(
+    job_id: JobId,
+    place: Annotated[int, typer.Argument(min=1, max=10_000, help="Its place among those that wait; 1 comes next.")],
+    daemon: Daemon = "",
+    as_json: AsJson = False,
+) -> None:
+    """Have a waiting job come earlier or later."""
+    with connect(daemon) as client:
+        job = client.post(f"{_path(client, job_id)}/move", {"place": place - 1})
+    tell(job, as_json, f"{job['id'][:_SHOWN]} is number {place} now")
+
+
 def _path(client: Any, job_id: str) -> str:
     """The address of the one job whose id begins so. Raises: NotHere."""
     from livefuse.client import segment
@@ -106,5 +131,6 @@ def _far(job: Mapping[str, Any]) -> str:
     for done, total, unit in (("frames", "frames_total", "frames"), ("bytes_done", "bytes_total", "bytes")):
         if progress[total]:
             left = f", {progress['eta_s']:.0f} s left" if progress["eta_s"] is not None else ""
-            return f"{progress[done]} of {progress[total]} {unit}{left}"
+            slow = f", held up by {progress['bottleneck']}" if progress.get("bottleneck") else ""
+            return f"{progress[done]} of {progress[total]} {unit}{left}{slow}"
     return f"{progress['frames']} frames" if progress["frames"] else ""

@@ -10,6 +10,7 @@ from livefuse.cli.listing import print_json, print_table
 from livefuse.errors import BadValue, ModelCorrupt, ModelMissing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from livefuse.weights.store import ModelStore, StoredModel
@@ -37,8 +38,12 @@ def models_list(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"folder": str(store.folder), "models": [as_dict(model) for model in models]})
         return
-    rows = [[m.recipe.name, m.recipe.kind, status_of(m), _size(m), _licence(m), m.recipe.description] for m in models]
-    print_table(["NAME", "KIND", "STATUS", "SIZE", "LICENCE", "WHAT"], rows, colours=_COLOURS)
+    speed = _speeds()
+    rows = [
+        [m.recipe.name, m.recipe.kind, status_of(m), _size(m), speed(m), _licence(m), m.recipe.description]
+        for m in models
+    ]
+    print_table(["NAME", "KIND", "STATUS", "SIZE", "MS HERE", "LICENCE", "WHAT"], rows, colours=_COLOURS)
     typer.echo(f"in {store.folder}", err=True)
 
 
@@ -101,6 +106,50 @@ def models_verify(names: Names = None, as_json: AsJson = False) -> None:
         raise ModelCorrupt(f"not what the recipe states: {', '.join(corrupt)}", hint=hint)
     if missing:
         raise ModelMissing(f"not here: {', '.join(missing)}", hint=f"`livefuse models pull {' '.join(missing)}`")
+
+
+def models_measure(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Models; see `livefuse models list`.")],
+    provider: Annotated[
+        list[str] | None, typer.Option("--provider", help="Execution provider, preferred first; repeatable.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how fast models run on this machine, and remember it. Where a file is not here, random weights in the same
+    architecture run in its place."""
+    from livefuse.bench.models import Options, measure_models
+    from livefuse.config import RuntimeConfig
+    from livefuse.daemon.speeds import Speeds, speed_of
+    from livefuse.errors import JobFailed
+
+    store, kept, found = open_store(), Speeds.default(), []
+    runtime = RuntimeConfig(providers=tuple(provider)) if provider else RuntimeConfig()
+    for row in measure_models(store, names, Options(runtime=runtime), lambda name: typer.echo(name, err=True)):
+        if row.status != "ok":
+            raise JobFailed(f"{row.name} could not be measured: {row.reason}", hint="`livefuse bench models` says more")
+        found.append(speed_of(row, store))
+        kept.keep(found[-1])
+    if as_json:
+        print_json({"speeds": [speed.model_dump(mode="json") for speed in found]})
+        return
+    rows = [
+        [one.model, f"{one.median_ms:.2f}", f"{one.p95_ms:.2f}", one.provider, one.machine, one.weights]
+        for one in found
+    ]
+    print_table(["NAME", "MS", "P95", "RUNS ON", "MACHINE", "WEIGHTS"], rows)
+
+
+def _speeds() -> Callable[[StoredModel], str]:
+    """What was measured here, by model; nothing where nobody has."""
+    from livefuse.daemon.speeds import Speeds, speeds_of
+
+    kept = Speeds.default().all()
+
+    def told(model: StoredModel) -> str:
+        best = speeds_of(model.recipe.name, model.recorded_sha256, kept) if kept else []
+        return f"{best[0].median_ms:.1f}" if best else "-"
+
+    return told
 
 
 def open_store() -> ModelStore:
