@@ -47,7 +47,6 @@ function drawn(group, known, studio, sender) {
   return {
     element,
     items,
-    open: group.open,
     show(config) {
       for (const each of items) each.show(config);
       held = summary(group, config);
@@ -92,6 +91,7 @@ function one(item, known, studio, sender) {
       if (item.models) control.models?.(models.filter((model) => model.kind === item.models && (!item.only || item.only.test(model.name))));
       const value = valueAt(config, item.key);
       if (!sender.pending(item.key)) control.set(value);
+      if (item.cannot) control.enable(!item.cannot(config), item.cannot(config) || "");
       control.element.hidden = !!item.when && !item.when(config);
       if (item.risky) control.element.classList.toggle("risk", value === item.risky);
     },
@@ -123,8 +123,9 @@ function risky(item, studio, sender) {
       no: t("Keep them covered"),
       danger: true,
     }));
-    if (agreed) sender.set(item.key, value);
-    else studio.tell("config", studio.config);
+    if (!agreed) studio.tell("config", studio.config);
+    else if (value === item.risky) sender.set(item.key, value);
+    else studio.change({ privacy: { mode: value }, mask: { areas: [], regions: [] } }); // at once: parts of a real face end with it
   };
 }
 
@@ -163,7 +164,9 @@ async function find(parts, every, none, words) {
     const hits = part.items.filter((item) => item.words.includes(words));
     for (const item of part.items) item.element.classList.toggle("unfound", !!words && !hits.includes(item));
     part.element.hidden = !!words && !hits.length;
-    part.element.open = words ? hits.length > 0 : !!part.open;
+    part.before = words ? (part.before ?? part.element.open) : part.before;
+    part.element.open = words ? hits.length > 0 : (part.before ?? part.element.open);
+    if (!words) delete part.before;
     for (const item of hits) if (words) found.add(item.key);
   }
   const more = await every.find(words, found);

@@ -7,6 +7,7 @@ const profile = (name) => (config) => config.profile.name === name;
 const AREAS = () => ({ "upper-face": t("Upper face"), "lower-face": t("Lower face"), mouth: t("Mouth") });
 
 // `stage`: whose time the group's note shows. `when`: what has to hold for a setting to make a difference; else it is hidden.
+// `cannot`: why it cannot be used, in words.
 export function groups() {
   return [
     {
@@ -30,7 +31,7 @@ export function groups() {
         { key: "mask.steady", label: t("Steady edge") },
         { key: "swap.keep_mouth", label: t("Inside of the mouth"), values: [[null, t("Auto")], [true, t("Mine")], [false, t("Swapped")]] },
         { key: "swap.keep_eyes", label: t("Keep my own eyes") },
-        { key: "mask.areas", label: t("Swap only"), options: AREAS() },
+        { key: "mask.areas", label: t("Swap only"), options: AREAS(), cannot: (config) => config.privacy.mode === "closed" && t("Closed privacy covers the whole real face") },
       ],
     },
     {
