@@ -38,12 +38,13 @@ def lines(serving: Serving, paths: Paths, *, secret: bool) -> list[str]:
     ways = reach_of(serving)
     if ways.network and ways.network != url:
         said.append(f"  network  {ways.network}/{token}")
-    obs = ways.local or url
+    obs, watching = ways.local or url, "" if _watching_is_free(serving) else token
     for name in serving.daemon.config.sessions:
         said += [
             "",
             f"  {name}",
-            f"    watch    {url}/{name}        OBS browser source: {obs}/{name}?clean=1",
+            f"    watch    {url}/{name}{watching}",
+            f"    OBS      {obs}/{name}?clean=1{watching}   browser source",
             f"    publish  {url}/{name}/publish{token}",
             f"    WHEP     {url}/{name}/whep",
             f"    WHIP     {url}/{name}/whip   bearer token: the token",
@@ -66,6 +67,11 @@ def warnings(serving: Serving, asked_port: int) -> list[str]:
     if serving.tls is None:
         said.append("it is not encrypted: browsers give a camera only to HTTPS pages or localhost, so add --tls")
     return said + _left_out(serving)
+
+
+def _watching_is_free(serving: Serving) -> bool:
+    view = serving.daemon.config.serve.view
+    return view == "open" or (view == "auto" and is_loopback(serving.listening.host))
 
 
 def _left_out(serving: Serving) -> list[str]:

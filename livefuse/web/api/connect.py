@@ -13,7 +13,7 @@ from livefuse.web.accepting import CA_PATH, CA_TYPE
 from livefuse.web.api.connect_ways import GROUPS, Called, Item, phone
 from livefuse.web.api.told import Told, api_router
 from livefuse.web.reach import Reach, reach
-from livefuse.web.roles import control, everybody
+from livefuse.web.roles import Role, control, everybody
 from livefuse.web.security import is_loopback
 from livefuse.web.tokens import bearer
 
@@ -130,6 +130,7 @@ def _called(request: Request, ways: Reach, tls: Tls | None) -> Called:
         ssh=ways.ssh,
         token=bearer(request.headers.get("authorization", "")),
         ca_file=CA_FILE if tls is not None and tls.is_own else "",
+        free=request.app.state.entry.free(here) >= Role.VIEW,
     )
 
 

@@ -21,7 +21,8 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """`page` is how the caller came, `programs` what programs beside it should call, `network` the way for phones."""
+    """`page` is how the caller came, `programs` what programs beside it should call, `network` the way for phones.
+    `free`: watching needs no token, so that addresses without one do."""
 
     page: str
     programs: str
@@ -29,17 +30,23 @@ class Called:
     ssh: str
     token: str
     ca_file: str
+    free: bool
 
     @property
     def fragment(self) -> str:
         return f"#token={self.token}" if self.token else ""
 
+    def watched(self, kind: str, label: str, url: str, note: str = "") -> Item:
+        """An address of a page that shows pictures."""
+        carried = "" if self.free else self.fragment
+        return Item(kind, label, url + carried, note, bool(carried))
+
 
 def watch(name: str, at: Called) -> list[Item]:
     whep = f"{at.programs}/{name}/whep"
     return [
-        Item("player", "Player", f"{at.page}/{name}"),
-        Item("player-token", "Player, for another computer", f"{at.network or at.page}/{name}{at.fragment}", secret=True),
+        at.watched("player", "Player", f"{at.page}/{name}"),
+        *([at.watched("player-network", "Player, for another computer", f"{at.network}/{name}")] if at.network else []),
         Item("whep", "WHEP", whep, "bearer token: only where watching is not free"),
         Item(
             "gstreamer-out", "GStreamer",
@@ -89,7 +96,7 @@ _WAITS = "choose it as the source; it waits until somebody sends"
 def obs(name: str, at: Called) -> list[Item]:
     trust = "OBS has to trust the certificate" if at.programs.startswith("https:") else ""
     return [
-        Item("obs-browser", "Browser source", f"{at.programs}/{name}?clean=1", trust),
+        at.watched("obs-browser", "Browser source", f"{at.programs}/{name}?clean=1", trust),
         Item("obs-service", "Service", "WHIP", "Settings, Stream"),
         Item("obs-server", "Server", f"{at.programs}/{name}/whip", trust),
         Item("obs-bearer", "Bearer Token", at.token, secret=True),
@@ -106,7 +113,7 @@ def phone(name: str, at: Called) -> list[Item]:
         return []
     items = [
         Item("phone", "The phone as the camera", f"{at.network}/{name}/publish{at.fragment}", secret=True),
-        Item("phone-watch", "Watch on the phone", f"{at.network}/{name}{at.fragment}", secret=True),
+        at.watched("phone-watch", "Watch on the phone", f"{at.network}/{name}"),
         Item("phone-studio", "Control from the phone", f"{at.network}/{at.fragment}", secret=True),
     ]
     if at.ca_file:

@@ -8,6 +8,8 @@ import { styled } from "./styled.js";
 import { t } from "./words.js";
 import { mountInto } from "./views.js";
 
+const SERVE = "livefuse serve --host 0.0.0.0 --tls";
+
 export async function mount(host, studio) {
   styled("connect");
   const here = h("div", { class: "connect-here" });
@@ -24,8 +26,11 @@ export async function mount(host, studio) {
     if (turn !== asked) return; // another session was chosen meanwhile
     if (told instanceof Error) return fill(here, h("p", { class: "fault" }, told.message, " ", told.hint ?? ""));
     fill(here, whereCard(told));
-    const groups = Object.keys(GROUPS).filter((group) => group !== "phone");
-    fill(cards, groups.map((group) => card(group, told)), phoneCard(told, studio), told.tls.mode ? trustCard(told.tls) : null);
+    const columns = [
+      [card("watch", told), card("publish", told), card("obs", told)],
+      [phoneCard(told, studio), told.tls.mode ? trustCard(told.tls) : null, card("command", told)],
+    ];
+    fill(cards, columns.map((column) => h("div", { class: "connect-column" }, column)));
   }
 
   studio.on("session", show);
@@ -44,12 +49,17 @@ function whereCard(told) {
     h("p", {}, h("span", { class: `badge ${secure ? "good" : "warn"}` }, secure ? t("Camera possible") : t("No camera here")), " ", t("This page is on"), " ", address),
     secure
       ? h("p", { class: "quiet" }, t("Its connection is {how}, so this browser gives it the camera.", { how: safe }))
-      : [
-          h("p", {}, t("Browsers give a camera only to HTTPS pages and to localhost. Choose one:")),
-          h("ul", { class: "connect-choices" }, h("li", {}, t("Start the daemon with"), " ", h("code", {}, "livefuse serve --tls"), ", ", t("and trust its certificate once.")), h("li", {}, t("Open a tunnel, and then localhost: see the command line below.")), h("li", {}, t("Use a name with a certificate, such as Tailscale's, and list it in serve.hosts."))),
-        ],
-    told.network ? null : h("p", { class: "quiet" }, t("Only this machine can reach the daemon. For others, start it with"), " ", h("code", {}, "livefuse serve --host 0.0.0.0 --tls")),
+      : [h("p", {}, t("Browsers give a camera only to HTTPS pages and to localhost. Choose one:")), h("ul", { class: "connect-choices" }, choices())],
+    told.network ? null : h("p", { class: "quiet" }, t("Only this machine can reach the daemon. For others, start it with:"), " ", h("code", {}, SERVE)),
   );
+}
+
+function choices() {
+  return [
+    h("li", {}, t("Trust the daemon's certificate once; start it with:"), " ", h("code", {}, "livefuse serve --tls")),
+    h("li", {}, t("Open a tunnel, and then localhost: see the command line below.")),
+    h("li", {}, t("Use a name with a certificate, such as Tailscale's, and list it in serve.hosts.")),
+  ];
 }
 
 function card(group, told) {
@@ -73,10 +83,10 @@ function row(way) {
 }
 
 function phoneCard(told, studio) {
-  const { title, words } = GROUPS.phone;
   const ways = told.ways.phone;
-  const body = ways.length ? code(ways, studio) : [h("p", { class: "quiet" }, t("No phone can reach the daemon yet. Start it with")), copyable("livefuse serve --host 0.0.0.0 --tls", t("command"))];
-  return h("section", { class: "card connect-card connect-phone", "aria-labelledby": "connect-phone" }, h("h3", { id: "connect-phone" }, title()), ways.length ? h("p", { class: "quiet" }, words()) : null, body);
+  const words = !ways.length ? t("No phone can reach the daemon yet. Start it with:") : told.tls.mode === "own" ? t("Trust the certificate first, then scan.") : told.tls.mode ? t("Scan with the phone's camera.") : t("Watching works. The phone's own camera needs HTTPS: start the daemon with --tls.");
+  const body = ways.length ? code(ways, studio) : copyable(SERVE, t("command"));
+  return h("section", { class: "card connect-card", "aria-labelledby": "connect-phone" }, h("h3", { id: "connect-phone" }, GROUPS.phone.title()), h("p", { class: "quiet" }, words), body);
 }
 
 // One code at a time: covered at first, for most of them hold the token, and screens are shared.
@@ -89,10 +99,12 @@ function code(ways, studio) {
     const again = buttons[ways.indexOf(way)].getAttribute("aria-pressed") === "true";
     buttons.forEach((button, index) => button.setAttribute("aria-pressed", String(!again && ways[index] === way)));
     if (picture.src) URL.revokeObjectURL(picture.src);
-    picture.hidden = again;
+    picture.hidden = true;
     if (again) return fill(below);
     const response = await ask(`/api/connect/qr?what=${way.kind}&session=${encodeURIComponent(studio.session)}`, {});
     picture.src = URL.createObjectURL(await response.blob());
+    await picture.decode();
+    picture.hidden = false;
     picture.alt = t("QR code: {what}", { what: called(way).label });
     fill(below, row(way));
   }

@@ -12,7 +12,7 @@ export function trustCard(tls) {
     { class: "card connect-card connect-trust", "aria-labelledby": "connect-trust" },
     h("h3", { id: "connect-trust" }, own ? t("Trust this daemon") : t("Certificate")),
     h("p", { class: "quiet" }, own ? t("Its certificates come from an authority of its own. Trust it once on each device, and compare the fingerprint.") : t("The daemon shows the certificate of your own files.")),
-    h("div", { class: "connect-way" }, h("span", { class: "connect-label" }, t("Fingerprint (SHA-256)")), h("code", { class: "connect-print" }, tls.fingerprint)),
+    h("div", { class: "connect-way" }, h("span", { class: "connect-label" }, t("Fingerprint (SHA-256)")), h("code", { class: "connect-print" }, h("span", {}, tls.fingerprint.slice(0, 48)), h("span", {}, tls.fingerprint.slice(48)))),
     own ? [h("p", {}, h("a", { class: "button small", href: "/ca.crt", download: "livefuse-ca.crt" }, t("Download the certificate"))), systems(tls)] : null,
   );
 }

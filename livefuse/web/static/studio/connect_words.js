@@ -3,16 +3,16 @@
 import { t } from "./words.js";
 
 export const GROUPS = {
-  watch: { title: () => t("Watch"), words: () => t("In another tab, on another screen, in a program."), first: ["player", "player-token", "whep"] },
+  watch: { title: () => t("Watch"), words: () => t("In another tab, on another screen, in a program."), first: ["player", "player-network", "whep"] },
   publish: { title: () => t("Publish"), words: () => t("Send pictures in. The session takes them when its source is the browser or a program."), first: ["publish", "whip", "bearer"] },
   obs: { title: () => t("OBS Studio"), words: () => t("The browser source shows the picture in OBS; the stream service sends OBS's picture in."), first: ["obs-browser", "obs-service", "obs-server", "obs-bearer", "obs-sync"] },
-  phone: { title: () => t("Phone"), words: () => t("Scan with the phone's camera."), first: [] },
+  phone: { title: () => t("Phone") },
   command: { title: () => t("Command line"), words: () => t("The first line gives the others the token."), first: ["token", "panic", "ssh"] },
 };
 
 const WORDS = {
   "player": () => [t("Player")],
-  "player-token": () => [t("Player, for another computer"), t("It holds the token: whoever has it has control.")],
+  "player-network": () => [t("Player, for another computer")],
   "whep": () => [t("WHEP address")],
   "gstreamer-out": () => [t("GStreamer")],
   "ffmpeg-out": () => [t("FFmpeg"), t("To be typed on the daemon's machine.")],
