@@ -29,7 +29,7 @@ NAMES = {
     v4l2.VIDIOC_DQEVENT: "DQEVENT",
 }
 SETUP = ["open", "QUERYCAP", "S_CTRL", "S_FMT", "S_PARM", "S_CTRL", "SUBSCRIBE"]
-SIZE = (64, 48)
+SIZE, BT601 = (64, 48), Colour()
 
 
 class FakeKernel:
@@ -79,7 +79,7 @@ class FakeKernel:
             raise OSError(self.fails[name], "no")
 
 
-def opened(kernel: FakeKernel, packing: Packing = "yuv420p", colour: Colour = Colour()) -> LoopbackCamera:
+def opened(kernel: FakeKernel, packing: Packing = "yuv420p", colour: Colour = BT601) -> LoopbackCamera:
     camera = LoopbackCamera("/dev/video10", kernel=kernel)
     camera.open(SIZE, packing, 30, colour)
     return camera
