@@ -12,9 +12,14 @@ def main() -> None:
     # which would take the networks' cores; and threads that hand frames over must not wait 5 ms for the interpreter.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.setswitchinterval(0.0005)
-    from livefuse.cli.app import run_command
+    from livefuse.cli.quick import quick
 
-    sys.exit(run_command(sys.argv[1:]))
+    code = quick(sys.argv[1:])
+    if code is None:
+        from livefuse.cli.app import run_command
+
+        code = run_command(sys.argv[1:])
+    sys.exit(code)
 
 
 if __name__ == "__main__":

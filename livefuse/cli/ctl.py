@@ -1,6 +1,6 @@
 """`livefuse ctl`: what is done in the middle of a stream, one short command each. For hotkeys, Stream Decks and scripts.
 
-Panic, pause and resume import no HTTP library: from the key to the slate is the start of Python and one request.
+Panic, pause and resume import no HTTP library, and without further options not even this module (`quick`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from livefuse.cli.listing import print_json
 from livefuse.cli.remote import AsJson, Daemon, connect, tell
 from livefuse.daemon.words import change_words
 from livefuse.errors import BadValue
@@ -31,8 +30,6 @@ Everywhere = Annotated[str, typer.Option("--session", "-s", metavar="NAME", help
 Session = Annotated[
     str, typer.Option("--session", "-s", metavar="NAME", help="A session; the only one, or `live`, by default.")
 ]
-
-_WORDS = {"panic": "private: everybody sees the slate", "pause": "paused", "": "shown again"}
 
 
 def panic(session: Everywhere = "", daemon: Daemon = "", as_json: AsJson = False) -> None:
@@ -131,19 +128,10 @@ def sink_remove(
 
 
 def _hold(what: str, session: str, daemon: str, as_json: bool) -> None:
-    from livefuse.reach import find_daemon
+    from livefuse.cli import quick
 
-    came = find_daemon(daemon).press(_path(session, what) if session else f"/api/{what}")
-    held = [came] if session else came["sessions"]
-    if as_json:
-        print_json(came)
-        return
-    if not held:
-        typer.echo("no session runs there", err=True)
-    for one in held:
-        typer.echo(f"{one['session']}: {_WORDS[one['hold']]}", err=True)
-        if not one["covered"]:
-            typer.echo(f"{one['session']}: an output is stuck in a picture; it shows the slate after that", err=True)
+    told = quick.hold(what, session, daemon)
+    tell(told, as_json, "\n".join(quick.lines(told, session)))
 
 
 def _step(which: str, session: str, daemon: str, as_json: bool) -> None:
