@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import Field
 
 from livefuse.daemon.camera_report import camera_report, camera_url, is_camera
 from livefuse.errors import LivefuseError, NotHere
+from livefuse.web.api.of_apps import check_change
 from livefuse.web.api.told import Asked, Told, api_router
 from livefuse.web.roles import control
 
@@ -65,9 +66,10 @@ def router(daemon: Daemon) -> APIRouter:
 
     @router.put("/sessions/{name}/camera")
     @control
-    async def start_camera(name: str, body: AskedCamera) -> Camera:
+    async def start_camera(name: str, body: AskedCamera, request: Request) -> Camera:
         """Show the session's pictures to other programs as a camera; one of another size takes its place."""
         channel, url = daemon.channel(name), camera_url(body.url, body.size)
+        check_change(request, daemon, {"sinks": [url]}, channel.current)
         before = _cameras(channel)
         if before != [url]:
             await _with_cameras(channel, [])  # a device cannot be had twice
