@@ -14,6 +14,7 @@ from livefuse.session import Session
 from livefuse.source.url import masked
 from livefuse.webrtc.audio import AudioOut
 from livefuse.webrtc.broadcast import Broadcast
+from livefuse.webrtc.compare import Compare
 from livefuse.webrtc.inlet import Inlet
 
 State: TypeAlias = Literal["stopped", "starting", "running", "ended", "failed"]
@@ -27,6 +28,7 @@ class Reported:
     config: Config
     session: Session | None
     broadcast: Broadcast
+    compare: Compare
     inlet: Inlet
     _audio: AudioOut | None
     _task: asyncio.Task[None] | None
@@ -89,6 +91,7 @@ class Reported:
             "hold": self.hold,
             "idle": self.idle,
             "webrtc": self.broadcast.record(),
+            "comparing": self.compare.viewers,
             "publisher": self.inlet.record(),
         }
         if self._audio is not None:
