@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -52,7 +53,7 @@ def test_a_slider_acts_at_once_not_too_often_and_its_last_value_holds(served: Da
 
     def note(request: Request) -> None:
         if request.method == "PATCH":
-            sent.append(request.post_data_json["swap"]["seam"])
+            sent.append(json.loads(request.post_data or "")["swap"]["seam"])
 
     look.on("request", note)
     took_ms = look.evaluate("""async () => {

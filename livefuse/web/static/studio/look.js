@@ -125,8 +125,15 @@ function risky(item, studio, sender) {
     }));
     if (!agreed) studio.tell("config", studio.config);
     else if (value === item.risky) sender.set(item.key, value);
-    else studio.change({ privacy: { mode: value }, mask: { areas: [], regions: [] } }); // at once: parts of a real face end with it
+    else await closed(studio, item.key, sender);
   };
+}
+
+// Parts of a real face that were left in the picture on purpose end first: closed privacy rules them out.
+async function closed(studio, key, sender) {
+  const { areas, regions } = studio.config.mask;
+  if (areas.length || regions.length) await studio.change({ mask: { areas: [], regions: [] } });
+  sender.set(key, "closed");
 }
 
 function everySetting(studio, sender) {
