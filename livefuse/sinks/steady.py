@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 from livefuse.composite.slate import slate
 from livefuse.errors import BadValue, LivefuseError, SinkError, SinkLost
@@ -32,8 +32,6 @@ _UNSEEN_FPS = 5  # while nobody looks
 _RETRY_FIRST_S, _RETRY_MAX_S = 0.5, 10.0
 _JOIN_S = 5.0
 _NOTHING_YET = "starting"
-
-State: TypeAlias = Literal["off", "on", "lost"]
 
 
 class CameraDevice(Protocol):
@@ -102,7 +100,8 @@ class SteadyCamera:
         self._marked_until_s = 0.0
 
     @property
-    def state(self) -> State:
+    def state(self) -> str:
+        """`off`, `on`, or `lost` while none of its devices is there."""
         if self._thread is None:
             return "off"
         return "on" if any(out.is_open for out in self._outs) else "lost"
@@ -134,8 +133,8 @@ class SteadyCamera:
             self._colour, self._cover = colour, self._slate(self._words, colour)
         for out in self._outs:
             self._open(out)
-        if not any(out.is_open for out in self._outs):
-            assert (error := self.error) is not None
+        error = self.error
+        if error is not None and not any(out.is_open for out in self._outs):
             raise error
         self._thread = threading.Thread(target=self._run, name="livefuse-camera", daemon=True)
         self._thread.start()

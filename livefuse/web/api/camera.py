@@ -35,7 +35,7 @@ class Camera(Told):
     fps: int
     readers: int | None = Field(description="how many programs look; null where nobody can tell. 1 may be several")
     frames: int = Field(description="pictures that were written, slates among them")
-    shown: int = Field(description="pictures of the session among them")
+    shown: int = Field(description="frames that sessions have handed over")
     error: str = Field(description="why it, or one of its devices, is not there")
     fix: str = Field(description="the one command that is missing")
     more: str = Field(description="the command for the programs that do not see it as it is")

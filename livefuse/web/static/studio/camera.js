@@ -109,24 +109,31 @@ class Panel {
   }
 
   showApps(told) {
-    const key = JSON.stringify([told.apps, told.more]);
+    const key = JSON.stringify([told.devices, told.more]);
     if (this.apps.dataset.shown === key) return;
     this.apps.dataset.shown = key;
-    this.apps.hidden = !told.apps.length && !told.more;
+    const finding = told.devices.map((one) => appsOf(one.kind));
+    this.apps.hidden = !finding.length && !told.more;
     fill(this.apps,
       h("summary", {}, t("Which apps find it")),
-      told.apps.length ? h("ul", {}, told.apps.map((app) => h("li", {}, app))) : null,
+      finding.length ? h("ul", {}, finding.map((app) => h("li", {}, app))) : null,
       told.more ? [h("p", { class: "quiet" }, t("Zoom, Discord and other apps that know V4L2 only need one more command:")), copyable(told.more, t("Command"))] : null,
       h("p", { class: "quiet" }, t("An app that was open before may have to be restarted to list it.")));
   }
+}
+
+function appsOf(kind) {
+  if (kind === "pipewire") return t("Browsers that take cameras from the desktop (Firefox on Fedora, Chromium with its PipeWire camera flag), and OBS as a PipeWire source");
+  if (kind === "v4l2") return t("Chrome, Edge, Firefox, Zoom, Discord, Teams and OBS");
+  return t("Browsers, Zoom, Discord and Teams; not the Camera app of Windows");
 }
 
 function stateWords(told) {
   if (told.state === "missing") return t("This system has no virtual camera yet.");
   if (told.state === "lost") return [h("span", { class: "badge warn" }, t("Lost")), " ", t("It is tried again: {why}", { why: told.error })];
   if (told.state === "off") return t("Off. Call apps do not list it.");
-  const where = h("span", { class: "quiet" }, told.devices.map((one) => one.where).join(", "));
-  return [t("Apps see it as"), " ", h("strong", {}, told.label), ". ", h("span", {}, readersWords(told)), " ", where];
+  const where = told.devices.map((one) => one.where).filter((one) => one !== told.label);
+  return [t("Apps see it as"), " ", h("strong", {}, told.label), ...[readersWords(told), ...where].filter(Boolean).map((word) => [" · ", h("span", { class: "quiet" }, word)])];
 }
 
 function readersWords(told) {

@@ -72,7 +72,7 @@ export class CameraTest {
   show(figures) {
     const late = (share) => milliseconds(percentile(figures.latencies, share));
     const rows = [
-      [t("Frames per second"), figures.fps ? figures.fps.toFixed(1) : "–"],
+      [t("Rate"), figures.fps ? `${figures.fps.toFixed(1)} fps` : "–"],
       [t("Latency, median"), late(0.5)],
       [t("Latency, 95 %"), late(0.95)],
       [t("Size"), figures.width ? `${figures.width} × ${figures.height}` : "–"],
