@@ -58,6 +58,7 @@ def warnings(serving: Serving, asked_port: int) -> list[str]:
     said, where = [], serving.listening
     if asked_port and where.port != asked_port:
         said.append(f"port {asked_port} is taken; {where.port} is used")
+    said += _left_out(serving)
     if is_loopback(where.host):
         return said
     if serving.daemon.config.serve.view == "open":
@@ -66,7 +67,7 @@ def warnings(serving: Serving, asked_port: int) -> list[str]:
         said.append("other machines can reach this: watching needs the token too")
     if serving.tls is None:
         said.append("it is not encrypted: browsers give a camera only to HTTPS pages or localhost, so add --tls")
-    return said + _left_out(serving)
+    return said
 
 
 def _watching_is_free(serving: Serving) -> bool:

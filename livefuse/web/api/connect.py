@@ -97,8 +97,7 @@ def router(daemon: Daemon) -> APIRouter:
 
         items = {item.kind: item.value for item in phone(named(session), called(request)[0])}
         if what not in items:
-            hint = "`livefuse serve --host 0.0.0.0`" if what != "ca" else "`livefuse serve --host 0.0.0.0 --tls`"
-            raise NotHere("no other device can reach this", hint=hint)
+            raise NotHere("no other device can reach this", hint="`livefuse serve --host 0.0.0.0 --tls`")
         return Response(svg_qr(items[what]), media_type="image/svg+xml")
 
     @plain.get(CA_PATH)

@@ -111,8 +111,9 @@ def phone(name: str, at: Called) -> list[Item]:
     """Nothing where no other device can reach the daemon."""
     if not at.network:
         return []
+    camera = Item("phone", "The phone as the camera", f"{at.network}/{name}/publish{at.fragment}", secret=True)
     items = [
-        Item("phone", "The phone as the camera", f"{at.network}/{name}/publish{at.fragment}", secret=True),
+        *([camera] if at.network.startswith("https:") else []),  # without HTTPS it would open a page without a camera
         at.watched("phone-watch", "Watch on the phone", f"{at.network}/{name}"),
         Item("phone-studio", "Control from the phone", f"{at.network}/{at.fragment}", secret=True),
     ]

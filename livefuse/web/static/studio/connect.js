@@ -84,7 +84,7 @@ function row(way) {
 
 function phoneCard(told, studio) {
   const ways = told.ways.phone;
-  const words = !ways.length ? t("No phone can reach the daemon yet. Start it with:") : told.tls.mode === "own" ? t("Trust the certificate first, then scan.") : told.tls.mode ? t("Scan with the phone's camera.") : t("Watching works. The phone's own camera needs HTTPS: start the daemon with --tls.");
+  const words = !ways.length ? t("No phone can reach the daemon yet. Start it with:") : told.tls.mode === "own" ? t("Trust the certificate first, then scan.") : told.tls.mode ? t("Scan with the phone's camera.") : t("To use the phone's camera the daemon has to serve HTTPS.");
   const body = ways.length ? code(ways, studio) : copyable(SERVE, t("command"));
   return h("section", { class: "card connect-card", "aria-labelledby": "connect-phone" }, h("h3", { id: "connect-phone" }, GROUPS.phone.title()), h("p", { class: "quiet" }, words), body);
 }
