@@ -9,9 +9,12 @@ const SKIPPED = "livefuse-first-skipped";
 
 export async function startFirst(studio) {
   const host = document.getElementById("first");
+  const panels = document.getElementById("panels");
+  panels.inert = true; // what is pressed before it is known whether they stay would be lost
   const first = await studio.ask("/api/first").catch(() => null); // without the token: the page asks for it, then this comes
+  panels.inert = false;
   if (!first) {
-    const off = studio.on("identities", () => {
+    const off = studio.on("online", () => {
       off();
       startFirst(studio);
     });

@@ -225,6 +225,7 @@ async function begin() {
   openPanels();
   follow("/api/events?interval=1", { heard, online, offline, refused });
   startViews(studio);
+  const asked = import("./first.js").then(({ startFirst }) => startFirst(studio));
   import("./presets_keys.js").then(({ bindPresets }) => studio.on("session", () => bindPresets(studio)));
   await Promise.all([
     mountInto(at("stage"), "./stage.js", studio),
@@ -232,9 +233,9 @@ async function begin() {
     mountInto(at("graph"), "./graph.js", studio),
     ...PANELS.map((name) => mountInto(document.querySelector(`[data-panel=${name}] .panel-body`), `./${name}.js`, studio)),
   ]);
-  const [{ watchPairing }, { startFirst }] = await Promise.all([import("./pair.js"), import("./first.js")]);
+  const { watchPairing } = await import("./pair.js");
   watchPairing(studio);
-  await startFirst(studio);
+  await asked;
   document.documentElement.dataset.ready = "all";
 }
 
