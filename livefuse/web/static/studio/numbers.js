@@ -51,10 +51,10 @@ export function mount(host, studio) {
 }
 
 function chip(label, title) {
-  const value = h("dd", {}, "–");
+  const value = h("span", {}, "–");
   const name = h("dt", {}, label);
   const bar = h("span", { class: "numbers-bar", hidden: true }, h("span", {}));
-  const element = h("div", { class: "numbers-chip", title }, value, name, bar);
+  const element = h("div", { class: "numbers-chip", title }, name, h("dd", {}, value, bar));
   return {
     element,
     set: (words, tone = "") => {
