@@ -202,7 +202,7 @@ class TestChanging:
     def test_a_session_is_made_from_a_preset(self, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("tests.unit.web_fakes.FakeChannel", Channel)
         run("preset", "save", "near", "detect.size=320")
-        assert printed("preset", "list") == {"presets": ["near"]}
+        assert printed("preset", "list")["presets"] == ["near"]
         run("create", "third", "--preset", "near", "--no-start")
         assert daemon.channels["third"].config.detect.size == 320
 
