@@ -10,6 +10,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
@@ -35,13 +36,16 @@ class Obs:
 
     def __init__(self, url: str = URL, password: str = "") -> None:
         self.url, self._password = url, password
+        self._open = ExitStack()
         try:
-            self._socket: ClientConnection = connect(
-                url,
-                subprotocols=[Subprotocol("obswebsocket.json")],
-                open_timeout=_ANSWER_S,
-                close_timeout=1,
-                proxy=None,
+            self._socket: ClientConnection = self._open.enter_context(
+                connect(
+                    url,
+                    subprotocols=[Subprotocol("obswebsocket.json")],
+                    open_timeout=_ANSWER_S,
+                    close_timeout=1,
+                    proxy=None,
+                )
             )
         except InvalidURI as error:
             raise ObsFailed(f"{url!r} is no address of OBS", hint=f"write it as {URL}") from error
@@ -55,7 +59,7 @@ class Obs:
         try:
             self._identify()
         except ObsFailed:
-            self._socket.close()
+            self._open.close()
             raise
 
     def ask(self, request: str, /, **data: Any) -> dict[str, Any]:
@@ -80,7 +84,7 @@ class Obs:
         return answer
 
     def close(self) -> None:
-        self._socket.close()
+        self._open.close()
 
     def __enter__(self) -> Obs:
         return self
