@@ -12,6 +12,7 @@ import numpy as np
 
 from livefuse.device.colour import to_yuv_map
 from livefuse.frame import U8, Colour, HostFrame
+from livefuse.sinks.recolour import Recolour, same_numbers
 
 Packing: TypeAlias = Literal["yuv420p", "yuyv422"]
 
@@ -19,11 +20,15 @@ Packing: TypeAlias = Literal["yuv420p", "yuyv422"]
 class LetterboxFitter:
     """Owns the outgoing picture; `fit` fills and returns it as flat bytes, ready to be written.
 
+    With `colour`, frames of another are told in its numbers; else every frame keeps its own.
+
     Shapes: I420: Y (H, W), then U and V (H/2, W/2); YUYV: (H, W, 2) with Y in the first and U, V in turn in the second.
     """
 
-    def __init__(self, width: int, height: int, packing: Packing) -> None:
+    def __init__(self, width: int, height: int, packing: Packing, colour: Colour | None = None) -> None:
         self.width, self.height, self.packing = width, height, packing
+        self._colour = colour
+        self._recolour: Recolour | None = None
         self._i420: U8 = np.empty(width * height * 3 // 2, np.uint8)
         luma, quarter = width * height, width * height // 4
         self._y = self._i420[:luma].reshape(height, width)
@@ -56,6 +61,8 @@ class LetterboxFitter:
             _scale(frame.planes[0], luma)
             for ours, theirs in zip(chroma, _chroma(frame), strict=True):
                 _scale(theirs, ours)
+        if self._recolour is not None:
+            self._recolour(luma, *chroma)
 
     def packed(self) -> U8:
         """The picture as flat bytes."""
@@ -74,7 +81,10 @@ class LetterboxFitter:
         w = min(self.width, max(2, round(frame.width * scale / 2) * 2))
         h = min(self.height, max(2, round(frame.height * scale / 2) * 2))
         self._box = ((self.width - w) // 4 * 2, (self.height - h) // 4 * 2, w, h)
-        self._y.fill(0 if _full_range(frame) else 16)
+        given = Colour(frame.colour.matrix, _full_range(frame))
+        differs = self._colour is not None and not same_numbers(given, self._colour)
+        self._recolour = Recolour(given, self._colour) if differs and self._colour is not None else None
+        self._y.fill(0 if (self._colour or given).full_range else 16)
         self._u.fill(128)
         self._v.fill(128)
         self._laid_out_for = key

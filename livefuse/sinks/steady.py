@@ -88,14 +88,13 @@ class SteadyCamera:
         self.size, self.packing, self.fps = check_size(*size), packing, FPS
         self.frames = self.shown = 0
         self._outs = [_Out(device) for device in devices]
-        self._fitter = LetterboxFitter(*size, packing)
+        self._fitter = LetterboxFitter(*size, packing, Colour())
         self._turn = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
         self._frame: HostFrame | None = None
         self._fresh = False
         self._came_s = 0.0
-        self._colour = Colour()
         self._words, self._cover = _NOTHING_YET, self._slate(_NOTHING_YET)
         self._marked_until_s = 0.0
 
@@ -121,16 +120,11 @@ class SteadyCamera:
         """For how long pictures will still be marked."""
         return max(0.0, self._marked_until_s - time.monotonic())
 
-    def start(self, colour: Colour | None = None) -> None:
-        """Open what can be opened, and show the slate. `colour` is what devices are told of the pictures.
-
-        Raises: SinkError of the first device if none can.
-        """
+    def start(self) -> None:
+        """Open what can be opened, and show the slate. Raises: SinkError of the first device if none can."""
         if self._thread is not None:
             return
         self._closed = False
-        if colour is not None:
-            self._colour, self._cover = colour, self._slate(self._words, colour)
         for out in self._outs:
             self._open(out)
         error = self.error
@@ -176,8 +170,8 @@ class SteadyCamera:
         known = [count for device in self.devices if (count := device.readers()) is not None]
         return sum(known) if known else None
 
-    def _slate(self, words: str, colour: Colour | None = None) -> HostFrame:
-        return slate("yuv420p", self.size[1], self.size[0], colour or self._colour, words)
+    def _slate(self, words: str) -> HostFrame:
+        return slate("yuv420p", self.size[1], self.size[0], Colour(), words)
 
     def _run(self) -> None:
         wrote_s = 0.0
@@ -224,7 +218,7 @@ class SteadyCamera:
 
     def _open(self, out: _Out) -> None:
         try:
-            out.device.open(self.size, self.packing, self.fps, self._colour)
+            out.device.open(self.size, self.packing, self.fps, Colour())
         except SinkError as error:
             self._put_off(out, error)
             return

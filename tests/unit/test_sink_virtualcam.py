@@ -8,9 +8,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
+from livefuse.device.colour import to_yuv_map
 from livefuse.doctor.virtualcam import LinuxMachine
 from livefuse.errors import SinkLost, SinkUnwritable, VirtualCameraMissing
 from livefuse.frame import U8, Colour, HostFrame, PixelFormat, blank_frame
@@ -265,6 +267,24 @@ def test_bars_are_painted_anew_when_the_shape_changes() -> None:
 def test_full_range_black_is_zero() -> None:
     frame = blank_frame("yuv420p", 48, 16, Colour(full_range=True))
     assert i420(LetterboxFitter(64, 48, "yuv420p").fit(frame), 48, 64)[0].max() == 0
+
+
+@pytest.mark.parametrize("given", [Colour("bt709", False), Colour("bt601", True), Colour("bt709", True)])
+def test_other_colours_are_told_in_the_camera_s_numbers(given: Colour) -> None:
+    """Against the same picture made in the camera's own colour."""
+    rgb = np.zeros((48, 64, 3), np.uint8)
+    for k, colour in enumerate([(220, 170, 140), (30, 60, 200), (250, 250, 250), (12, 9, 4)]):
+        rgb[:, 16 * k : 16 * k + 16] = colour
+    fitter = LetterboxFitter(64, 48, "yuv420p", Colour())
+    wanted = [plane.copy() for plane in i420(fitter.fit(HostFrame.of_rgb(rgb)), 48, 64)]
+    yuv = cv2.transform(rgb, to_yuv_map(given))
+    half = yuv[::2, ::2]
+    planes = (yuv[..., 0].copy(), half[..., 1].copy(), half[..., 2].copy())
+    got = i420(fitter.fit(HostFrame(planes, "yuv420p", 64, 48, colour=given)), 48, 64)
+    for ours, theirs in zip(got, wanted, strict=True):
+        inner = np.ones(ours.shape[1], bool)  # chroma blends where two of the colours meet
+        inner[[k * ours.shape[1] // 4 + d for k in (1, 2, 3) for d in (-2, -1, 0, 1)]] = False
+        assert np.abs(ours.astype(int) - theirs)[:, inner].max() <= 2
 
 
 def loopbacks(root: Path, **names: str) -> LinuxMachine:
