@@ -19,7 +19,7 @@ from livefuse.sinks.url import parse_sink_url
 from livefuse.source.url import parse
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "docs" / "serve.md", ROOT / "deploy" / "README.md"]
+PAGES = [ROOT / "docs" / "serve.md", ROOT / "docs" / "reach.md", ROOT / "deploy" / "README.md"]
 COMMANDS: Any = typer.main.get_command(app)
 TEXT = {path: path.read_text("utf-8") for path in PAGES}
 
