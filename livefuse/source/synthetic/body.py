@@ -29,40 +29,71 @@ _OUTLINE = np.array(
 )
 
 
+_TOP_CM = -0.5  # above the highest that is painted, and its shadow
+_SLOPE_REACH = 6.1  # how much further than straight ones the soft edge of the steepest outline reaches
+
+
 def paint_body(picture: F32, identity: Identity, x_px: float, y_px: float, px_per_cm: float) -> F32:
     """Paint one bust into `picture` (H, W, 3), its head's origin at (x_px, y_px); returns its opacity (H, W)."""
     height, width = picture.shape[:2]
+    soft = 0.8 / px_per_cm
     x = (np.arange(width, dtype=np.float32)[None] - x_px) / px_per_cm
     y = (np.arange(height, dtype=np.float32)[:, None] - y_px) / px_per_cm
-    x, y = np.broadcast_to(x, (height, width)), np.broadcast_to(y, (height, width))
-    rng = np.random.default_rng([identity.seed, 41])
-    soft = 0.8 / px_per_cm
     half = np.interp(y[:, 0], _OUTLINE[:, 0], _OUTLINE[:, 1]).astype(np.float32)[:, None]
     half = cv2.GaussianBlur(half, (0, 0), sigmaX=0.1, sigmaY=0.7 * px_per_cm, borderType=cv2.BORDER_REPLICATE)
     half = half * (0.90 if identity.jaw_width < 1 else 1.0)
     slope = np.clip(np.abs(np.gradient(half[:, 0]))[:, None] * px_per_cm, 0, 6)
-    inside = smoothstep(-soft, soft, (half - np.abs(x)) / np.sqrt(1 + slope * slope)) * (y > 5)
+    total = np.zeros((height, width), np.float32)
+    part = _part(x[0], y[:, 0], float(_OUTLINE[-1, 1]) + soft * _SLOPE_REACH)
+    rows, columns = part
+    if rows.start < rows.stop and columns.start < columns.stop:
+        grain = _Grain(np.random.default_rng([identity.seed, 41]), (height, width), part)
+        size = (rows.stop - rows.start, columns.stop - columns.start)
+        x, y = np.broadcast_to(x[:, columns], size), np.broadcast_to(y[rows], size)
+        inside = smoothstep(-soft, soft, (half[rows] - np.abs(x)) / np.sqrt(1 + slope[rows] * slope[rows])) * (y > 5)
+        total[part] = _paint(picture[part], x, y, half[rows], inside, identity, grain, px_per_cm)
+    return total
+
+
+def _part(x: F32, y: F32, reach_cm: float) -> tuple[slice, slice]:
+    """Rows and columns that a body can be in: most of a wide picture has none of it."""
+    columns = np.flatnonzero(np.abs(x) <= reach_cm)
+    rows = np.flatnonzero(y >= _TOP_CM)
+    inner = slice(int(columns[0]), int(columns[-1]) + 1) if len(columns) else slice(0, 0)
+    return slice(int(rows[0]), len(y)) if len(rows) else slice(0, 0), inner
+
+
+class _Grain:
+    """Noise of the whole picture, of which a part is seen: a body is the same wherever the picture ends."""
+
+    def __init__(self, rng: np.random.Generator, shape: tuple[int, int], part: tuple[slice, slice]) -> None:
+        self._rng, self._shape, self._part = rng, shape, part
+
+    def __call__(self, sigma_x: float, sigma_y: float) -> F32:
+        return noise(self._rng, self._shape, sigma_x, sigma_y)[self._part]
+
+
+def _paint(
+    picture: F32, x: F32, y: F32, half: F32, inside: F32, identity: Identity, grain: _Grain, px_per_cm: float
+) -> F32:
     total = inside
     if identity.style == "long":
         back = _hair_shape(x, y, 0.0)
-        mix(picture, _hair_paint(x, identity, rng, px_per_cm) * np.float32(0.55), back)
+        mix(picture, _hair_paint(x, identity, grain, px_per_cm) * np.float32(0.55), back)
         total = np.maximum(total, back)
-    mix(picture, _bust(x, y, half, identity, rng, px_per_cm), inside)
+    mix(picture, _bust(x, y, half, identity, grain, px_per_cm), inside)
     if identity.style == "long":
         front = _hair_shape(x, y, 5.0)
         mix(picture, picture * np.float32(0.72), cv2.GaussianBlur(front, (0, 0), 0.5 * px_per_cm) * (1 - front))
-        mix(picture, _hair_paint(x, identity, rng, px_per_cm), front)
+        mix(picture, _hair_paint(x, identity, grain, px_per_cm), front)
     return np.asarray(total, np.float32)
 
 
-def _bust(x: F32, y: F32, half: F32, identity: Identity, rng: np.random.Generator, px_per_cm: float) -> F32:
+def _bust(x: F32, y: F32, half: F32, identity: Identity, grain: _Grain, px_per_cm: float) -> F32:
     skin = _neck(x, y, identity)
     neckline = 16.2 + 2.4 * (1 - (x / 7.2) ** 2)
     cloth = smoothstep(-0.06, 0.06, y - neckline)
-    weave = (
-        noise(rng, (x.shape[0], x.shape[1]), 0.7, 0.7) * 0.02
-        + noise(rng, (x.shape[0], x.shape[1]), 1.6 * px_per_cm, 3 * px_per_cm) * 0.05
-    )
+    weave = grain(0.7, 0.7) * 0.02 + grain(1.6 * px_per_cm, 3 * px_per_cm) * 0.05
     nx = np.clip(x / half, -1, 1)
     light = 0.92 - 0.26 * nx - 0.34 * np.abs(nx) ** 3 + 0.16 * smoothstep(24, 17, y) - 0.15 * smoothstep(24, 40, y)
     band = np.exp(-(((y - neckline - 0.75) / 0.10) ** 2))
@@ -99,7 +130,7 @@ def _hair_shape(x: F32, y: F32, inner_cm: float) -> F32:
     return np.asarray(shape, np.float32)
 
 
-def _hair_paint(x: F32, identity: Identity, rng: np.random.Generator, px_per_cm: float) -> F32:
-    shape, k = (x.shape[0], x.shape[1]), px_per_cm
-    tone = 0.92 + 0.15 * noise(rng, shape, 0.05 * k, 2.5 * k) + 0.17 * noise(rng, shape, 0.28 * k, 5 * k) - 0.02 * x
+def _hair_paint(x: F32, identity: Identity, grain: _Grain, px_per_cm: float) -> F32:
+    k = px_per_cm
+    tone = 0.92 + 0.15 * grain(0.05 * k, 2.5 * k) + 0.17 * grain(0.28 * k, 5 * k) - 0.02 * x
     return np.asarray(np.array(identity.hair, np.float32) * np.clip(tone, 0.35, 1.6)[..., None], np.float32)

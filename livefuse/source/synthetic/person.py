@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from livefuse.frame import F32
 from livefuse.source.synthetic.head import build_head
-from livefuse.source.synthetic.identity import identity_of
+from livefuse.source.synthetic.identity import Identity
 from livefuse.source.synthetic.landmarks import Landmarks
 from livefuse.source.synthetic.motion import Motion
 from livefuse.source.synthetic.pose import Pose
 from livefuse.source.synthetic.render import FaceRenderer, Patch
 
 
-class Person:
-    """(x_px, y_px) is where the neck carries the head, at rest."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Who stands where: (x_px, y_px) is where the neck carries the head, at rest."""
 
-    def __init__(
-        self, identity_seed: int, motion_seed: int, x_px: float, y_px: float, px_per_cm: float, motion: float
-    ) -> None:
-        self.identity = identity_of(identity_seed)
-        self.x_px, self.y_px, self.px_per_cm = x_px, y_px, px_per_cm
+    identity: Identity
+    x_px: float
+    y_px: float
+    px_per_cm: float
+
+
+class Person:
+    """Somebody in their place, ready to be drawn."""
+
+    def __init__(self, place: Place, motion_seed: int, motion: float) -> None:
+        self.identity = place.identity
+        self.x_px, self.y_px, self.px_per_cm = place.x_px, place.y_px, place.px_per_cm
         head = build_head(self.identity)
-        self._renderer = FaceRenderer(head, px_per_cm)
+        self._renderer = FaceRenderer(head, self.px_per_cm)
         self._landmarks = Landmarks(head)
         self._motion = Motion(motion_seed, motion)
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from livefuse.frame import F32, U8
 from livefuse.source.synthetic.body import paint_body
-from livefuse.source.synthetic.person import Person
+from livefuse.source.synthetic.identity import identity_of
+from livefuse.source.synthetic.person import Person, Place
 from livefuse.source.synthetic.pose import PIVOT
 from livefuse.source.synthetic.truth import SyntheticTruth, truth_of
 
@@ -15,7 +16,8 @@ from livefuse.source.synthetic.truth import SyntheticTruth, truth_of
 def draw_portrait(seed: int, size_px: int = 512) -> tuple[U8, SyntheticTruth]:
     """A portrait (size_px, size_px, 3) uint8 RGB of the person with this seed, and its truth with N = 1."""
     scale = size_px / 35.0
-    person = Person(seed, 0, size_px / 2, size_px * 0.44 + float(PIVOT[1]) * scale, scale, 0.0)
+    place = Place(identity_of(seed), size_px / 2, size_px * 0.44 + float(PIVOT[1]) * scale, scale)
+    person = Person(place, 0, 0.0)
     picture = _studio(size_px)
     paint_body(picture, person.identity, size_px / 2, size_px * 0.44, scale)
     patch, landmarks, facing = person.draw(0.0)

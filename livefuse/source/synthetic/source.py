@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +16,9 @@ from livefuse.source.synthetic.background import Drift, paint_room
 from livefuse.source.synthetic.blocks import Stamp, draw_blocks
 from livefuse.source.synthetic.body import paint_body
 from livefuse.source.synthetic.hand import Hand
+from livefuse.source.synthetic.identity import identity_of
 from livefuse.source.synthetic.options import SyntheticOptions, parse_synthetic
-from livefuse.source.synthetic.person import Person
+from livefuse.source.synthetic.person import Person, Place
 from livefuse.source.synthetic.planes import COLOUR, Planes, blend, to_planes
 from livefuse.source.synthetic.pose import PIVOT
 from livefuse.source.synthetic.truth import Cover, SyntheticTruth, truth_of
@@ -37,8 +42,13 @@ class SyntheticSource:
         )
         self._next = 0
         self._closed = False
-        self._people = _people(options)
-        self._plate, self._drift = _stage(options, self._people)
+        places = _places(options)
+        with ThreadPoolExecutor(max(1, min(len(places), os.cpu_count() or 1))) as painting:
+            people = [
+                painting.submit(Person, place, options.seed + i, options.motion) for i, place in enumerate(places)
+            ]
+            self._plate, self._drift = _stage(options, places)
+        self._people = [person.result() for person in people]
         first = self._people[0] if self._people else None
         self._hand = Hand(first.identity, first.px_per_cm * 1.08) if options.hand and first else None
         self._grain = _grain(options)
@@ -109,24 +119,21 @@ class SyntheticSource:
         cv2.subtract(luma, darker, dst=luma)
 
 
-def _people(options: SyntheticOptions) -> list[Person]:
+def _places(options: SyntheticOptions) -> list[Place]:
     n = options.faces
     if not n:
         return []
     scale = min(options.height / _HEAD_ROOM_CM, options.width / (_PERSON_CM * n))
-    seeds = options.identity_seeds()
-    people = []
-    for i, seed in enumerate(seeds):
+    places = []
+    for i, seed in enumerate(options.identity_seeds()):
         depth = 1.0 if n == 1 else (1.0, 0.9, 0.95)[i % 3]
         x = options.width * (i + 0.5) / n
         eyes_y = options.height * 0.41 + (1 - depth) * 20 * scale
-        people.append(
-            Person(seed, options.seed + i, x, eyes_y + float(PIVOT[1]) * scale * depth, scale * depth, options.motion)
-        )
-    return people
+        places.append(Place(identity_of(seed), x, eyes_y + float(PIVOT[1]) * scale * depth, scale * depth))
+    return places
 
 
-def _stage(options: SyntheticOptions, people: list[Person]) -> tuple[Planes, Drift]:
+def _stage(options: SyntheticOptions, places: Sequence[Place]) -> tuple[Planes, Drift]:
     """Everything that never moves, as planes, and the lights behind it.
 
     Larger pictures enlarge it: it lies out of focus, and painting it in full would take seconds.
@@ -135,7 +142,7 @@ def _stage(options: SyntheticOptions, people: list[Person]) -> tuple[Planes, Dri
     size = round(options.width * shrink), round(options.height * shrink)
     picture = paint_room(size[1], size[0], options.seed)
     behind = np.ones(picture.shape[:2], np.float32)
-    for p in people:
+    for p in places:
         k = p.px_per_cm * shrink
         behind *= 1 - paint_body(picture, p.identity, p.x_px * shrink, p.y_px * shrink - float(PIVOT[1]) * k, k)
     full = options.width, options.height

@@ -11,6 +11,9 @@ from livefuse.source.synthetic.chart import Floats, bump, pair, smoothstep
 from livefuse.source.synthetic.head import PARTING_A, Head, Layout, hair_edge, strand_fall
 from livefuse.source.synthetic.identity import Identity
 
+_FINE_SIGMA_PX = 4.0  # of a blur that a picture of fewer pixels shows as well
+_LARGE_PX = 1 << 16  # from here on looking for where there is nothing costs less than painting it
+
 
 def paint_head(head: Head, px_per_cm: float) -> U8:
     """(H, W, 3) uint8 RGB albedo over the chart."""
@@ -30,15 +33,38 @@ def paint_head(head: Head, px_per_cm: float) -> U8:
 
 
 def mix(colour: F32, other: np.ndarray | tuple[float, float, float], amount: Floats) -> None:
-    """Blend a colour or picture in, in place."""
-    colour += (np.asarray(other, np.float32) - colour) * amount[..., None]
+    """Blend a colour or picture in, in place; of large pictures only where there is anything of it."""
+    other = np.asarray(other, np.float32)
+    if amount.size > _LARGE_PX:
+        part = _extent(amount)
+        colour, amount = colour[part], amount[part]
+        other = other[part] if other.ndim == 3 else other
+    colour += (other - colour) * amount[..., None]
+
+
+def _extent(amount: Floats) -> tuple[slice, slice]:
+    """The rows and columns that hold all that is not 0."""
+    rows, columns = np.flatnonzero(amount.any(axis=1)), np.flatnonzero(amount.any(axis=0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, int], sigma_x: float, sigma_y: float) -> F32:
     """Blurred white noise with unit deviation."""
-    white = rng.standard_normal(shape, np.float32)
-    soft = cv2.GaussianBlur(white, (0, 0), sigma_x, sigmaY=sigma_y, borderType=cv2.BORDER_REFLECT)
+    soft = _blurred(rng.standard_normal(shape, np.float32), sigma_x, sigma_y)
     return np.asarray(soft / max(float(soft.std()), 1e-6), np.float32)
+
+
+def _blurred(picture: F32, sigma_x: float, sigma_y: float) -> F32:
+    """A wide blur is done on a smaller picture: its kernel would have hundreds of taps, and what it leaves has no detail."""
+    h, w = picture.shape
+    small = max(1, w // max(1, int(sigma_x / _FINE_SIGMA_PX))), max(1, h // max(1, int(sigma_y / _FINE_SIGMA_PX)))
+    if small != (w, h):
+        picture = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+    sigma = max(sigma_x * small[0] / w, 0.01), max(sigma_y * small[1] / h, 0.01)
+    soft = cv2.GaussianBlur(picture, (0, 0), sigma[0], sigmaY=sigma[1], borderType=cv2.BORDER_REFLECT)
+    return np.asarray(soft if small == (w, h) else cv2.resize(soft, (w, h), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _skin(a: F32, v: F32, identity: Identity, at: Layout, rng: np.random.Generator) -> F32:
