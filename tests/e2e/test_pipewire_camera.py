@@ -20,14 +20,16 @@ from livefuse.frame import Colour, HostFrame, blank_frame
 from livefuse.sinks.pipewire import PipeWireCamera
 from livefuse.sinks.steady import SteadyCamera
 from livefuse.source.synthetic.blocks import read_blocks
+from tests.e2e.pictures import SMALL
 from tests.e2e.pipewire import PipeWireSession, pipewire
-from tests.e2e.serving import until
+from tests.e2e.serving import Daemon, until
 
 __all__ = ["pipewire"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 WIDTH, HEIGHT = 640, 360
+CAMERA = "/sessions/live/camera"
 SECRET = "LIVEFUSE_SERVE__TOKEN"
 
 
@@ -130,6 +132,36 @@ def test_no_camera_outlives_a_livefuse_that_is_killed(pipewire: PipeWireSession)
     process.stdout.close()
     until(lambda: not _runs(node), "its process ends")
     until(lambda: not pipewire.cameras(), "and no stale camera is listed")
+
+
+def test_a_call_goes_on_while_its_session_restarts_and_stops(
+    pipewire: PipeWireSession, shared: Path, tmp_path: Path
+) -> None:
+    environ = pipewire.environ | {
+        "LIVEFUSE_HOME": str(tmp_path / "home"),
+        "LIVEFUSE_MODEL_MIRROR": str(shared / "models"),
+    }
+    daemon = Daemon(tmp_path, environ, SMALL).start()
+    try:
+        told = daemon.api("PUT", CAMERA, json={"url": "pipewire:", "size": f"{WIDTH}x{HEIGHT}"})
+        assert (told["state"], told["devices"]) == ("on", [{"kind": "pipewire", "where": "livefuse"}])
+        with pipewire.looking(WIDTH, HEIGHT) as look:
+            until(lambda: daemon.api("GET", CAMERA)["readers"] == 1, "the app is seen")
+            until(lambda: daemon.api("GET", CAMERA)["shown"] > 3, "frames of the session")
+            serial = pipewire.cameras()[0]["object.serial"]
+            for act in ("restart", "stop"):
+                daemon.api("POST", f"/sessions/live/{act}")
+                seen = len(look.pictures)
+                until(lambda seen=seen: len(look.pictures) > seen + 3, f"pictures after {act}")  # type: ignore[misc]
+            assert [found["object.serial"] for found in pipewire.cameras()] == [serial], (
+                "it was the same camera all along"
+            )
+        daemon.api("DELETE", CAMERA)
+        until(lambda: not pipewire.cameras(), "it is gone")
+        daemon.api("PUT", CAMERA, json={"url": "pipewire:"})
+    finally:
+        daemon.stop()
+    until(lambda: not pipewire.cameras(), "it ends with the daemon")
 
 
 def _runs(pid: int) -> bool:
