@@ -22,6 +22,8 @@ def checked_app_name(name: str) -> str:
     plain = re.sub(r"\s+", " ", unicodedata.normalize("NFC", name)).strip()
     if not plain or len(plain) > MOST_CHARACTERS:
         raise BadValue(f"an app's name has {len(plain)} characters", hint=f"1 to {MOST_CHARACTERS}")
+    if any(unicodedata.category(char) in ("Pi", "Pf") or char in '"„`' for char in plain):
+        raise BadValue("an app's name has quotation marks", hint="the question puts its own around it")
     if not any(char.isalnum() for char in plain):
         raise BadValue(f"{plain!r} is no name for an app", hint="plain letters, digits and spaces")
     if re.search(f"[^M]M{{{_MARKS_IN_A_ROW + 1}}}", "X" + "".join(unicodedata.category(char)[0] for char in plain)):

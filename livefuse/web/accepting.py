@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -113,7 +114,7 @@ def plain_answer(head: bytes, ca: bytes | None) -> bytes:
     host = authority(named[0]) if len(named) == 1 else None
     if ca is not None and method in ("GET", "HEAD") and path.partition("?")[0] == CA_PATH:
         return _answer("200 OK", ca if method == "GET" else b"", f"Content-Type: {CA_TYPE}", len(ca))
-    if host is None or method not in ("GET", "HEAD") or not path.startswith("/") or path.startswith("//"):
+    if host is None or method not in ("GET", "HEAD") or not re.fullmatch(r"/(?!/)[!-~]*", path):
         return _answer("400 Bad Request", b"this port speaks HTTPS: write https:// in front of the address\n")
     words = f"this port speaks HTTPS: https://{host}/\n".encode()
     return _answer("307 Temporary Redirect", words, f"Location: https://{host}{path}")

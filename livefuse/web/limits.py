@@ -12,6 +12,8 @@ from livefuse.web.problems import Refused, explained
 SDP_BYTES = 64 << 10
 JSON_BYTES = 1 << 20
 PHOTO_BYTES = 20 << 20
+PAIR, PAIR_BYTES = "/api/pair", 4 << 10
+"""Whoever reaches the daemon may ask for a token, and be read that far."""
 UPLOADS, UPLOAD_BYTES = "/api/uploads", 64 << 30
 """Where videos are sent to; how much there is room for is decided there, chunk by chunk."""
 _PAUSE_S = 15.0
@@ -58,7 +60,7 @@ class Limits:
         headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
         try:
             upload = scope["method"] == "POST" and scope["path"] == UPLOADS
-            most = self._most(scope["method"], headers, upload=upload)
+            most = self._most(scope["method"], headers, scope["path"], upload=upload)
         except Refused as error:
             await explained(error)(scope, receive, send)
             return
@@ -66,7 +68,7 @@ class Limits:
         await self._app(scope, _Body(receive, most, self._pause_s, longest_s), send)
 
     @staticmethod
-    def _most(method: str, headers: dict[bytes, str], *, upload: bool = False) -> int:
+    def _most(method: str, headers: dict[bytes, str], path: str, *, upload: bool = False) -> int:
         length = headers.get(b"content-length", "0")
         if length == "0" and b"transfer-encoding" not in headers:
             return 0
@@ -75,6 +77,8 @@ class Limits:
         kind = headers.get(b"content-type", "")
         large = upload and media_type(kind).startswith(_UPLOADED)
         most = UPLOAD_BYTES if large else 0 if method in _SAFE else most_bytes(kind)
+        if path == PAIR:
+            most = min(most, PAIR_BYTES)
         if not length.isascii() or not length.isdigit() or int(length) > most:
             raise _too_large(most)
         return most

@@ -95,7 +95,7 @@ def router(daemon: Daemon) -> APIRouter:
             body.name,
             body.scopes,
             _address(request),
-            origin=request.headers.get("origin", ""),
+            origin=_foreign_origin(daemon, request),
             here=request.scope["livefuse.local"],
         )
         response.headers["Location"] = f"/api/pair/{asking.id}"
@@ -163,6 +163,13 @@ def _check_asker(daemon: Daemon, request: Request) -> None:
         hint = f"ask again in {wait_s:.0f} s"
         error = NotAllowed("too many apps ask at once, or too often", hint=hint)
         raise Refused(429, error, {"Retry-After": f"{max(1.0, wait_s):.0f}"})
+
+
+def _foreign_origin(daemon: Daemon, request: Request) -> str:
+    """Only one that is listed: a program may say that it is a page of ours, and would be believed."""
+    said = request.headers.get("origin", "")
+    known = {origin.lower().rstrip("/") for origin in daemon.config.serve.origins}
+    return said if said.lower() in known else ""
 
 
 def _address(request: Request) -> str:

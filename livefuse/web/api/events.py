@@ -36,10 +36,11 @@ Chosen: TypeAlias = "Callable[[], Collection[Channel]]"
 def router(daemon: Daemon, records: Records) -> APIRouter:
     """`stats` as a record, and as streams."""
     router = api_router("stats")
-    places = asyncio.Semaphore(MOST_STREAMS)
+    places_of = {True: asyncio.Semaphore(MOST_STREAMS), False: asyncio.Semaphore(MOST_STREAMS)}
 
-    async def place() -> AsyncIterator[None]:
-        """A stream costs a task: there is an end to them."""
+    async def place(request: Request) -> AsyncIterator[None]:
+        """A stream costs a task: there is an end to them. Those of others leave the owner's own places free."""
+        places = places_of[request.state.role >= Role.OWNER]
         if places.locked():
             raise Refused(503, DaemonError(f"{MOST_STREAMS} streams of events are open", hint="close some"))
         async with places:

@@ -11,6 +11,7 @@ from pydantic import Field
 from livefuse.config import Ground, IdentityConfig
 from livefuse.swap.identity.store import IdentityStore
 from livefuse.swap.identity.stored import StoredIdentity, StoredLeftOut, StoredQuality
+from livefuse.web.api.of_apps import said_by
 from livefuse.web.api.told import Told, api_router
 from livefuse.web.api.upload import PHOTO_TYPES, faces_of, keep_photo, reduced
 from livefuse.web.roles import identities
@@ -79,7 +80,6 @@ class IdentityList(Told):
 
 def router(daemon: Daemon) -> APIRouter:
     """`/api/identities`."""
-    del daemon
     router = api_router("identities")
 
     @router.get("/identities")
@@ -115,7 +115,7 @@ def router(daemon: Daemon) -> APIRouter:
         replace: Annotated[bool, Query(description="take the place of a stored identity of that name")] = False,
     ) -> Identity:
         """Store a person's face under a name, from a photo that is the body itself, with the consent to use it."""
-        wanted = IdentityConfig(consent=consent, by=by, face=face)
+        wanted = IdentityConfig(consent=consent, by=said_by(request, daemon, by), face=face)
         store = IdentityStore.default()
         await run_in_threadpool(store.check, name, [""], wanted, replace=replace)
         photo, kind = await request.body(), request.headers.get("content-type", "")
@@ -151,10 +151,10 @@ def router(daemon: Daemon) -> APIRouter:
     @router.delete("/identities/{name}", status_code=204)
     @identities
     def remove_identity(
-        name: str, by: Annotated[str, Query(max_length=200, description="who wants it removed")] = ""
+        name: str, request: Request, by: Annotated[str, Query(max_length=200, description="who wants it removed")] = ""
     ) -> None:
         """Delete a person's photos; the log of consents keeps that there were some."""
-        IdentityStore.default().remove(name, by=by)
+        IdentityStore.default().remove(name, by=said_by(request, daemon, by))
 
     return router
 

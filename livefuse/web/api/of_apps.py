@@ -22,3 +22,11 @@ def check_change(request: Request, daemon: Daemon, change: Mapping[str, Any], no
     configs = daemon.config.sessions.values()
     addresses = {address for config in configs for address in (config.source, *config.sinks)}
     check_for_app(change, now, addresses)
+
+
+def said_by(request: Request, daemon: Daemon, by: str) -> str:
+    """Who says what is kept about consent: nobody may take an app's word for that of the daemon's user."""
+    if not request.state.app:
+        return by
+    name = next((app.name for app in daemon.apps.list() if app.id == request.state.app), request.state.app)
+    return f"{by}, by the app {name}" if by else f"the app {name}"

@@ -178,9 +178,10 @@ def _add_files(router: APIRouter, presets: Presets) -> None:
 def _add_sessions(router: APIRouter, daemon: Daemon) -> None:
     @router.post("/presets/{preset}/save", status_code=201)
     @control
-    async def save_preset(preset: str, body: Saving) -> Preset:
+    async def save_preset(preset: str, body: Saving, request: Request) -> Preset:
         """Keep parts of what a session runs on under a name. Passwords in addresses are refused."""
         tree = part_of(daemon.channel(body.session).config, body.parts)
+        check_change(request, daemon, tree)  # else an app could keep open privacy for the time after it was closed
         _keep(daemon.presets, preset, tree, overwrite=body.overwrite)
         return Preset(name=preset, config=daemon.presets.get(preset))
 

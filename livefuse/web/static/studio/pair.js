@@ -80,7 +80,7 @@ function question(studio, app) {
 
 function where(app) {
   if (app.origin) return t("The web page {origin} asks, open at {address}", { origin: app.origin, address: app.address });
-  return app.here ? t("It runs on the computer that livefuse runs on") : t("It runs at {address}", { address: app.address });
+  return app.here ? t("It runs on the same computer as livefuse") : t("It runs at {address}", { address: app.address });
 }
 
 async function tell(studio, app, how, scopes) {
