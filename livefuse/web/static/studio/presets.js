@@ -102,7 +102,11 @@ class View {
   actions(card) {
     const made = (act, label, run, kind = "ghost") => {
       const button = h("button", { type: "button", class: `small ${kind}`, dataset: { act }, "aria-label": `${label}: ${card.name}` }, label);
-      button.addEventListener("click", () => this.act(button, run(card)));
+      button.addEventListener("click", () => {
+        const menu = button.closest("details");
+        if (menu) menu.open = false;
+        this.act(button, run(card));
+      });
       return button;
     };
     return h(
