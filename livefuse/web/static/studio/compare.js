@@ -6,6 +6,7 @@ import { t } from "./words.js";
 
 const UNSEEN_MS = 30000;
 const SEAM_PX = 1; // where the halves meet, the codec mixes them
+const NARROW_PX = 580;
 const [STEP, LEAP] = [0.02, 0.1];
 
 export function mountCompare(stage, studio) {
@@ -211,6 +212,7 @@ class Compare {
     line.style.left = `${drawn.inset + drawn.width * this.split}px`;
     line.setAttribute("aria-valuenow", String(percent));
     line.setAttribute("aria-valuetext", t("{n} % camera", { n: percent }));
+    layer.classList.toggle("narrow", drawn.width < NARROW_PX); // no room beside the tools
     for (const label of labels) label.style.setProperty("--inset", `${drawn.below}px`);
     labels[0].style.left = `${drawn.inset + 12}px`;
     labels[1].style.right = `${drawn.inset + 12}px`;
