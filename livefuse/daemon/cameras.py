@@ -7,7 +7,8 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from livefuse.errors import LivefuseError
+from livefuse.errors import BadValue
+from livefuse.source.url import masked
 
 if TYPE_CHECKING:
     from livefuse.sinks.steady import SteadyCamera
@@ -28,26 +29,34 @@ class Cameras:
         """The first, which is the one that there is where nobody asked for two."""
         return next(iter(list(self._open.values())), None)
 
-    def open(self, url: str) -> SteadyCamera:
-        """The camera of this URL, from now on shown to other programs. Raises: BadValue, SinkError."""
+    def open(self, url: str, *, patient: bool = False) -> SteadyCamera:
+        """The camera of this URL, from now on shown to other programs; a `patient` one as soon as that can be.
+
+        Raises: BadValue, SinkError.
+        """
         from livefuse.sinks.virtualcam import camera_of
 
         with self._turn:
             if url not in self._open:
                 camera = camera_of(url)
-                camera.start()
+                camera.start(patient=patient)
                 self._open[url] = camera
+                if camera.error is not None:
+                    log.warning("%s: %s", masked(url), camera.error)
             return self._open[url]
 
     def sink(self, url: str) -> VirtualCameraSink:
-        """What hands a session's frames to it; the camera stays when the session ends. Raises: BadValue, SinkError."""
+        """What hands a session's frames to it; the camera stays when the session ends, and without it the session runs.
+
+        Raises: BadValue.
+        """
         from livefuse.sinks.url import parse_sink_url
         from livefuse.sinks.virtualcam import VirtualCameraSink, sink_name
 
-        return VirtualCameraSink(self.open(url), sink_name(parse_sink_url(url)), kept=True)
+        return VirtualCameraSink(self.open(url, patient=True), sink_name(parse_sink_url(url)), kept=True)
 
     def follow(self, sinks: Iterable[str]) -> None:
-        """Close those that are not among these, and open what is. What cannot be opened the session will tell."""
+        """Close those that are not among these, and open what is, as soon as that can be."""
         from livefuse.sinks.virtualcam import is_camera
 
         wanted = [url for url in sinks if is_camera(url)]
@@ -57,9 +66,9 @@ class Cameras:
             camera.close()
         for url in wanted:
             try:
-                self.open(url)
-            except LivefuseError as error:
-                log.info("%s: %s", url, error.message)
+                self.open(url, patient=True)
+            except BadValue as error:
+                log.error("%s: %s", masked(url), error.message)
 
     def close(self) -> None:
         """For good."""

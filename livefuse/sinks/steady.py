@@ -120,15 +120,18 @@ class SteadyCamera:
         """For how long pictures will still be marked."""
         return max(0.0, self._marked_until_s - time.monotonic())
 
-    def start(self) -> None:
-        """Open what can be opened, and show the slate. Raises: SinkError of the first device if none can."""
+    def start(self, *, patient: bool = False) -> None:
+        """Open what can be opened, and show the slate. A `patient` camera waits for its devices, as for one that was lost.
+
+        Raises: SinkError of the first device if none can be opened and it is not patient.
+        """
         if self._thread is not None:
             return
         self._closed = False
         for out in self._outs:
             self._open(out)
         error = self.error
-        if error is not None and not any(out.is_open for out in self._outs):
+        if error is not None and not patient and not any(out.is_open for out in self._outs):
             raise error
         self._thread = threading.Thread(target=self._run, name="livefuse-camera", daemon=True)
         self._thread.start()

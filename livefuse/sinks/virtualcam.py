@@ -34,7 +34,7 @@ class VirtualCameraSink:
         return cls(make_camera(url), sink_name(url))
 
     def open(self, info: StreamInfo) -> None:
-        self.camera.start()
+        self.camera.start(patient=self._kept)
         self.camera.rest(_OPENED_BY_SESSION)
 
     def write(self, frame: HostFrame) -> None:

@@ -15,10 +15,12 @@ from livefuse.daemon.channel import Channel
 from livefuse.daemon_config import WebRtcConfig
 from livefuse.doctor.virtualcam import MODPROBE, START_PIPEWIRE, LinuxMachine
 from livefuse.errors import VirtualCameraMissing
+from livefuse.frame import blank_frame
 from livefuse.sinks import virtualcam
 from livefuse.sinks.steady import SteadyCamera
 from livefuse.sinks.url import parse_sink_url
 from tests.unit.api_calls import Api, fake_api
+from tests.unit.sink_clips import info_of
 from tests.unit.test_steady_camera import FakeDevice, until
 
 CAMERA = "/api/sessions/live/camera"
@@ -93,9 +95,11 @@ def test_what_is_missing_is_told_and_the_one_before_stays(api: Api, shop: Shop) 
     shop.missing = True
     problem = api.refused("PUT", CAMERA, 409, "LF0304", json={"size": "640x480"})
     assert problem["hint"] == "sudo modprobe it"
-    shop.missing = False
     assert "vcam:" in api.daemon.channels["live"].config.sinks
-    assert api("PUT", CAMERA, json={}).json()["state"] == "on"
+    told = of(api)
+    assert (told["state"], told["error"], told["fix"]) == ("lost", "no such camera", "sudo modprobe it")
+    shop.devices[-1].missing = False
+    until(lambda: of(api)["state"] == "on", "it is there as soon as its device is")
 
 
 @pytest.mark.parametrize(
@@ -142,6 +146,12 @@ def test_cameras_follow_the_sinks(shop: Shop) -> None:
     kept.close()
     assert [device.closed for device in shop.devices] == [1, 1]
     shop.missing = True
-    kept.follow(["vcam:"])  # the session says what is missing
     with pytest.raises(VirtualCameraMissing):
         kept.open("vcam:")
+    sink = kept.sink("vcam:")
+    sink.open(info_of(64, 48))  # a session runs without its camera
+    sink.write(blank_frame("yuv420p", 48, 64))
+    assert sink.camera.state == "lost"
+    shop.devices[-1].missing = False
+    until(lambda: sink.camera.state == "on", "the camera comes later")
+    kept.close()
