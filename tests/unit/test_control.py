@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -365,3 +367,27 @@ def test_ps_tells_what_failed_and_without_a_daemon_what_to_do(
         with pytest.raises(DaemonUnreachable, match="no daemon runs here") as found:
             run(*words)
         assert "livefuse serve" in found.value.hint
+
+
+# --- the documentation ---------------------------------------------------------------------------------------------
+
+DOCS = Path(__file__).parents[2] / "docs" / "control.md"
+CURL = [line for line in DOCS.read_text("utf-8").splitlines() if line.startswith("curl ")]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+def test_a_curl_line_of_the_documentation_works_as_it_stands(daemon: str) -> None:
+    line = CURL[0].replace("http://127.0.0.1:7853", daemon)
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+    assert json.loads(done.stdout) == ROUTES["POST /api/panic"], done.stderr
+    assert asked() == ["POST /api/panic"]
+
+
+def test_what_the_documentation_asks_for_is_there() -> None:
+    routes = Path(__file__).with_name("routes.txt").read_text("utf-8")
+    assert len(CURL) >= 5
+    for line in CURL:
+        path = line.split("7853", 1)[1].replace("/live/", "/{name}/").replace("/soft", "/{preset}")
+        assert f"POST    {path} control" in routes
+    for words in re.findall(r"^livefuse (ctl \w+|ps)", DOCS.read_text("utf-8"), re.M):
+        assert run(*words.split(), "--help").exit_code == 0

@@ -73,6 +73,8 @@ def test_every_figure_is_there(api: Api) -> None:
         ("livefuse_sink_frames_total", [live, ("sink", "null")], 4),
         ("livefuse_inflight_frames", [live], 0),
         ("livefuse_frame_age_seconds", [live], 0.5),
+        ("livefuse_idle", [live], 0),
+        ("livefuse_held", [live], 0),
         ("livefuse_viewers", [live], 0),
         ("livefuse_rtp_rtt_seconds", [live], 0.02),
         ("livefuse_rtp_fraction_lost", [live], 0.1),
@@ -134,3 +136,21 @@ def test_a_session_that_never_ran_is_down_and_counts_nothing(api: Api, tmp_path:
     told = samples(api)
     assert told["livefuse_session_up", (("session", "live"),)] == 0
     assert not [name for name, _ in told if name.startswith("livefuse_frames")]
+
+
+def test_a_session_that_rests_or_is_held_is_told_so_and_does_not_stall(tmp_path: Path) -> None:
+    with fake_api(tmp_path) as api:
+        channel = busy_channel(api.daemon.channels["live"])
+        channel.hold, channel.idle = "panic", True
+        channel.session.frame_age_s = lambda: None
+        stats = channel.session.record()
+        stats["frames"]["captured"] += 5
+        stats["frames"]["dropped"] |= {"held": 3, "idle": 2}
+        channel.session.record = lambda: stats
+        found = samples(api)
+    live = ("session", "live")
+    assert found["livefuse_idle", (live,)] == found["livefuse_held", (live,)] == 1
+    assert not any(name == "livefuse_frame_age_seconds" for name, _ in found)
+    assert found["livefuse_inflight_frames", (live,)] == 0
+    assert found["livefuse_frames_total", (("result", "dropped_held"), live)] == 3
+    assert found["livefuse_frames_total", (("result", "dropped_idle"), live)] == 2

@@ -58,3 +58,16 @@ def test_the_newest_frame_grows_old() -> None:
     stats.left(Verdict.SWAPPED, 1, 1_000_000, now_ns=10)
     stats.left(Verdict.SWAPPED, 1, 1_000_000, now_ns=30)
     assert stats.newest_age_ns(100) == 70
+
+
+def test_a_time_in_which_frames_were_held_back_is_neither_jitter_nor_a_slow_run() -> None:
+    stats = Stats("null")
+    for n in (0, 1, 2, 3):
+        stats.left(Verdict.SWAPPED, 1, 0, 1 + n * 100_000_000)
+    stats.interrupt()
+    assert stats.newest_age_ns(10_000_000_000) is None, "none is meant to leave"
+    for n in (0, 1, 2, 3):
+        stats.left(Verdict.SWAPPED, 1, 0, 60_000_000_001 + n * 100_000_000)
+    assert stats.newest_age_ns(60_400_000_001) == 100_000_000
+    assert max(stats.interval_ms.recent()) < 101
+    assert 9 < stats.fps() < 13, "over the run, without the hold"
