@@ -92,7 +92,10 @@ def test_a_preset_is_saved_applied_by_its_key_and_taken_back(served: Daemon, pag
     until(lambda: served.session()["config"]["swap"]["seam"] == 0.1, "undo takes it back")
 
 
-def test_a_preset_is_passed_on_and_a_deleted_one_comes_back(served: Daemon, page: Page, tmp_path: Path) -> None:
+def test_a_preset_is_passed_on_and_a_deleted_one_comes_back(
+    served: Daemon, pages: Pages, page: Page, tmp_path: Path
+) -> None:
+    pages.expect("status of 422")  # what is refused on purpose
     served.api("PUT", "/presets/evening", json={"swap": {"seam": 0.25}})
     view(page, "presets")
     card = page.get_by_role("article", name="evening")
@@ -111,7 +114,10 @@ def test_a_preset_is_passed_on_and_a_deleted_one_comes_back(served: Daemon, page
     page.get_by_role("alert").get_by_text("`swap.sean`, `wings`").wait_for()
 
 
-def test_a_file_is_swapped_from_the_form_to_the_download(served: Daemon, page: Page, tmp_path: Path) -> None:
+def test_a_file_is_swapped_from_the_form_to_the_download(
+    served: Daemon, pages: Pages, page: Page, tmp_path: Path
+) -> None:
+    pages.expect("status of 422")  # what is refused on purpose
     clip = write_clip(tmp_path / "holiday.mp4")
     view(page, "jobs")
     page.get_by_label("its path on the daemon's machine").fill(str(clip))
