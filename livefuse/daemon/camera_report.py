@@ -70,7 +70,7 @@ def camera_report(camera: SteadyCamera | None, machine: LinuxMachine | None = No
     return CameraReport(
         camera.state,
         error.message if error else "",
-        _command(error),
+        _command(error) if camera.state == "lost" else "",
         more,
         devices,
         [app for device in devices for app in APPS[device.kind]],

@@ -89,14 +89,12 @@ def make_camera(url: SinkUrl, machine: LinuxMachine | None = None) -> SteadyCame
 def best_devices(machine: LinuxMachine) -> list[CameraDevice]:
     """A camera on PipeWire, which browsers' portals show, and one of v4l2loopback, which all other programs do.
 
-    Without either there is one that says on opening what is missing.
+    Without either there are both, which say on opening what is missing, and may come later.
     """
-    devices: list[CameraDevice] = []
-    if pipewire_lack(machine) is None:
-        devices.append(PipeWireCamera(machine))
-    if machine.loopbacks() or not devices:
-        devices.append(LoopbackCamera("", machine))
-    return devices
+    loopback, pipewire = LoopbackCamera("", machine), PipeWireCamera(machine)
+    if pipewire_lack(machine) is not None:
+        return [loopback] if machine.loopbacks() else [loopback, pipewire]
+    return [pipewire, loopback] if machine.loopbacks() else [pipewire]
 
 
 class LoopbackCamera:

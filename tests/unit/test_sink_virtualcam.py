@@ -19,7 +19,7 @@ from livefuse.frame import U8, Colour, HostFrame, PixelFormat, blank_frame
 from livefuse.sinks import v4l2
 from livefuse.sinks.letterbox import LetterboxFitter, Packing
 from livefuse.sinks.steady import SteadyCamera
-from livefuse.sinks.virtualcam import LoopbackCamera, ObsCamera, VirtualCameraSink, find_loopback
+from livefuse.sinks.virtualcam import LoopbackCamera, ObsCamera, VirtualCameraSink, best_devices, find_loopback
 from tests.unit.sink_clips import info_of
 
 NAMES = {
@@ -379,3 +379,18 @@ def test_a_kept_camera_outlives_its_session() -> None:
     assert camera.state == "on"
     camera.close()
     assert kernel.calls.count("open") == kernel.calls.count("close") == 1
+
+
+def test_vcam_is_all_that_the_system_has(tmp_path: Path) -> None:
+    def kinds(machine: LinuxMachine) -> list[str]:
+        return [device.kind for device in best_devices(machine)]
+
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    assert kinds(LinuxMachine(tmp_path, "6.1", environ)) == ["v4l2", "pipewire"]  # either may come later
+    (tmp_path / "usr/lib64").mkdir(parents=True)
+    (tmp_path / "usr/lib64/libpipewire-0.3.so.0").touch()
+    (tmp_path / "pipewire-0").touch()
+    assert kinds(LinuxMachine(tmp_path, "6.1", environ)) == ["pipewire"]
+    loopbacks(tmp_path, video10="livefuse")
+    assert kinds(LinuxMachine(tmp_path, "6.1", environ)) == ["pipewire", "v4l2"]
+    assert kinds(LinuxMachine(tmp_path, "6.1", {})) == ["v4l2"]

@@ -95,7 +95,7 @@ class Panel {
   }
 
   showMissing(told) {
-    const [command, why] = told.fix ? [told.fix, told.error] : ["", ""];
+    const [command, why] = told.fix ? [told.fix, told.state === "missing" ? told.error : ""] : ["", ""];
     const key = `${command}\n${why}`;
     if (this.missing.dataset.shown === key) return;
     this.missing.dataset.shown = key;
