@@ -33,7 +33,13 @@ export function mount(host, studio) {
     const live = sinks.filter((sink) => !sink.error).length;
     if (note) write(note, [ours.some((one) => one.state === "recording") && t("Recording"), live && t("{n} running", { n: live })].filter(Boolean).join(" · "));
   }
-  studio.on("sinks", show);
+  let names = "";
+  studio.on("sinks", (sinks) => {
+    const now = (sinks ?? []).map((sink) => sink.name).join();
+    if (now === names) return show();
+    names = now; // somebody else may have begun a recording, or ended one
+    look(true);
+  });
   studio.on("summary", () => told && show());
   studio.on("session", () => look(true));
   setInterval(() => {
