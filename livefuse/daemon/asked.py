@@ -15,7 +15,9 @@ AnySection = TypeVar("AnySection", bound=Section)
 
 
 def whole_text(text: str) -> str:
-    """The text. Raises: ValueError for half of a surrogate pair."""
+    """The text. Raises: ValueError for half of a surrogate pair, and for a NUL, which no path can hold."""
+    if "\0" in text:
+        raise ValueError("a NUL character is no text")
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -24,20 +26,21 @@ def whole_text(text: str) -> str:
 
 
 def _whole(section: AnySection) -> AnySection:
-    _look(section.model_dump(exclude_unset=True))
+    whole_tree(section.model_dump(exclude_unset=True))
     return section
 
 
-def _look(value: Any) -> None:
+def whole_tree(value: Any) -> None:
+    """Look at every text in nested settings. Raises: ValueError, as `whole_text`."""
     if isinstance(value, str):
         whole_text(value)
     elif isinstance(value, Mapping):
         for name, inner in value.items():
             whole_text(str(name))
-            _look(inner)
+            whole_tree(inner)
     elif isinstance(value, list | tuple):
         for inner in value:
-            _look(inner)
+            whole_tree(inner)
 
 
 AskedText = Annotated[str, AfterValidator(whole_text)]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from livefuse.config import known_keys
+from livefuse.daemon.asked import whole_tree
 from livefuse.daemon.toml_text import toml_text
 from livefuse.errors import BadValue, UnknownKey
 
@@ -38,6 +39,10 @@ def read_preset(text: str) -> tuple[str, dict[str, Any]]:
     except RecursionError as error:
         raise BadValue("the file is nested too deeply", hint="a preset has sections, and keys in them") from error
     _check_keys(tree)
+    try:
+        whole_tree(tree)
+    except ValueError as error:
+        raise BadValue(f"the file has a value that no setting takes: {error}", hint="take it out") from error
     return name, tree
 
 

@@ -215,3 +215,20 @@ def test_addresses_with_many_dots_are_none_of_these(tmp_path: Path) -> None:
     sinks = [f"rtmp://a.b{n}.example.org/live/${{KEY}}" for n in range(20)]
     _, tree = read_preset(f"sinks = {json.dumps(sinks)}")
     assert tree == {"sinks": sinks}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/api/sessions/live", {"source": "a\0b"}),
+        ("PUT", "/api/sessions/live/source", {"url": "a\0b"}),
+        ("POST", "/api/sessions/live/sinks", {"url": "a\0b.mp4"}),
+        ("PUT", "/api/sessions/live/identity", {"photo": "a\0b"}),
+        ("PUT", "/api/presets/nul", {"source": "a\0b"}),
+        ("POST", "/api/presets/import", {"text": 'source = "a\\u0000b"', "name": "nul"}),
+    ],
+)
+def test_no_address_holds_a_nul(api: Api, method: str, path: str, body: dict[str, Any]) -> None:
+    """Which no path can, so that opening one was an internal error."""
+    assert api(method, path, json=body).status_code == 422
+    assert "nul" not in api("GET", "/api/presets").json()["presets"]

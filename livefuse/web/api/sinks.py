@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from livefuse.config import IdentityConfig
-from livefuse.daemon.asked import AskedIdentity
+from livefuse.daemon.asked import AskedIdentity, AskedText
 from livefuse.daemon.shown import kind_of, without_folders
 from livefuse.errors import NotHere
 from livefuse.sinks.url import parse_sink_url
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Address(Asked):
-    url: str = Field(min_length=1, max_length=4096)
+    url: AskedText = Field(min_length=1, max_length=4096)
 
 
 class PrivacyMode(Asked):
