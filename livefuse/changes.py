@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ from livefuse.config import (
     SwapConfig,
     TrackConfig,
 )
-from livefuse.errors import NeedsRestart, SessionError
+from livefuse.errors import LivefuseError, NeedsRestart, SessionError
 from livefuse.loop import PipelineLoop
 from livefuse.outputs import Outputs
 from livefuse.reconfigure import Plan, plan
@@ -69,9 +69,16 @@ class Changes(ABC):
         with self.closing(config.privacy.mode), self._changing:
             steps = plan(self.config, config)  # anew: what held before may just have been changed
             _check(steps, config)
-            if config.privacy.mode == "closed" != self.config.privacy.mode:
-                self._set_privacy(self._now(), "closed")
-            self._go_over(self._now(), config, steps)
+            closes = config.privacy.mode == "closed" != self.config.privacy.mode
+            if closes:
+                self._cover_all(self._now())
+            try:
+                self._go_over(self._now(), config, steps)
+            except LivefuseError:
+                if closes:  # as it looked, but closed; where that shows parts of the real face, all stays covered
+                    with suppress(LivefuseError):
+                        self._wear(self._now(), self.config)
+                raise
             return steps.keys
 
     @contextmanager
@@ -169,9 +176,14 @@ class Changes(ABC):
         privacy = self.config.privacy.model_copy(update={"mode": mode})
         config = self.config.model_copy(update={"privacy": privacy})
         if mode == "closed":
-            running.loop.between_frames(self._cover)
-            self.config = config
+            self._cover_all(running)
         self._wear(running, config)
+
+    def _cover_all(self, running: Running) -> None:
+        """Nothing real leaves from the next frame on, and nothing swapped until there is a look made for that."""
+        running.loop.between_frames(self._cover)
+        privacy = self.config.privacy.model_copy(update={"mode": "closed"})
+        self.config = self.config.model_copy(update={"privacy": privacy})
 
     def _cover(self, loop: PipelineLoop) -> None:
         """Looks made for open privacy may show parts of the real face: nobody wears one until there is another."""

@@ -10,7 +10,7 @@ from livefuse.config import make_config
 from livefuse.daemon.job import FileJobRequest, Job
 from livefuse.daemon.job_files import checked_input, checked_output, output_beside
 from livefuse.daemon_config import laid_over
-from livefuse.errors import BadValue, IdentityError, LicenceNotAccepted
+from livefuse.errors import BadValue, EngineFailed, IdentityError, LicenceNotAccepted
 
 
 def file_job(request: FileJobRequest, preset: Mapping[str, Any]) -> Job:
@@ -37,15 +37,16 @@ def pull_job(model: str, *, accept_licence: bool) -> Job:
 
 
 def measure_job(model: str, providers: Sequence[str]) -> Job:
-    """Raises: ModelMissing for an unknown one, BadValue for a provider that nobody knows, EngineFailed for one that is not
-    installed."""
-    import onnxruntime
-
+    """Raises: ModelMissing for an unknown one, BadValue for a provider that nobody knows or that is not installed."""
+    from livefuse.runtime.probe import onnxruntime_providers
     from livefuse.runtime.providers import requested
     from livefuse.weights.store import ModelStore
 
     recipe = ModelStore.default().recipe(model)
-    requested(tuple(providers), onnxruntime.get_available_providers())
+    try:
+        requested(tuple(providers), onnxruntime_providers())
+    except EngineFailed as error:  # it is the request that asks for too much
+        raise BadValue(error.message, hint=error.hint) from error
     return Job(kind="measure", model=recipe.name, config={"runtime": {"providers": list(providers)}})
 
 

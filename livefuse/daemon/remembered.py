@@ -88,7 +88,8 @@ class Remembered:
         values = now.model_dump(mode="json", exclude_none=True)
         tree = dict(self._kept.get(name, {})) if begun is not None else {}
         for key in changed_keys(begun or Config(), now):
-            if key == "sinks" and not _outputs(now) and not _outputs(begun or Config()):
+            if key == "sinks":
+                tree |= {"sinks": _cameras(now)} if _cameras(now) or "sinks" in tree else {}
                 continue
             section, _, inner = key.rpartition(".")
             if section == "identity":  # whole: a ground belongs to its photo
@@ -135,9 +136,9 @@ def _chosen(tree: Mapping[str, Any]) -> bool:
     return "source" in tree or "cast" in tree or bool(tree.get("identity", {}).get("photo"))
 
 
-def _outputs(config: Config) -> list[str]:
-    """Without the one that only keeps a session going: a channel needs none, and drops it."""
-    return [url for url in config.sinks if url != "null:"]
+def _cameras(config: Config) -> list[str]:
+    """The outputs that a next start brings back. Nobody wants to record, or to be live on a server, because the daemon starts."""
+    return [url for url in config.sinks if url.startswith(("vcam:", "pipewire:"))]
 
 
 def _tables(name: str, tree: Mapping[str, Any]) -> str:

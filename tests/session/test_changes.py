@@ -26,7 +26,7 @@ from livefuse.config import (
 from livefuse.device.base import Lane, Picture
 from livefuse.device.cpu import CpuBackend
 from livefuse.doors import Doors
-from livefuse.errors import NoFace, SessionError, SinkUnwritable
+from livefuse.errors import BadValue, NoFace, SessionError, SinkUnwritable
 from livefuse.frame import Crop, Crops
 from livefuse.pipeline import Pipeline
 from livefuse.session import Session
@@ -286,3 +286,35 @@ def test_what_has_ended_takes_neither_source_nor_sink() -> None:
         session.add_sink("x.mp4")
     late_ones = ("livefuse-capture", "livefuse-sink-late")
     assert not [thread for thread in set(threading.enumerate()) - before if thread.name in late_ones]
+
+
+def test_privacy_is_closed_together_with_what_it_rules_out() -> None:
+    """The look that holds shows half of the real face and may not be worn closed; the one that is asked for may."""
+    wardrobe, sink = Wardrobe(), FakeSink()
+    session = a_session(wardrobe, sink)
+    usual = session.config
+    half = usual.model_copy(
+        update={"privacy": PrivacyConfig(mode="open"), "mask": usual.mask.model_copy(update={"areas": ("lower-face",)})}
+    )
+
+    def act() -> None:
+        running = session._running
+        assert running is not None
+        look = running.stages.look
+
+        def checked(config: Config) -> Look:
+            if config.mask.areas and config.privacy.mode == "closed":
+                raise BadValue("half of the face", hint="open")
+            return look(config)
+
+        running.stages.look = checked
+        session.change(half)
+        session.change(usual)
+        assert session.config == usual
+        session.change(half)
+        with pytest.raises(BadValue):
+            session.change_privacy("closed")
+        assert session.config.privacy.mode == "closed", "nothing leaves but covered pictures"
+        _wait(lambda: not any(running.loop.look.identities))
+
+    while_running(session, sink, act)

@@ -78,6 +78,15 @@ def test_nothing_is_written_before_something_changes(paths: Paths) -> None:
     assert "sinks" not in remembered.file.read_text(), "a channel drops the sink that only keeps it going"
 
 
+def test_cameras_come_back_and_recordings_and_streams_do_not(paths: Paths) -> None:
+    sinks = ["vcam:?size=640x360", "rtmp://live.example/app/s3cret", "/videos/a.mp4"]
+    remembered = run(paths, sinks=sinks)
+    assert live(paths).sinks == ("vcam:?size=640x360",)
+    assert "s3cret" not in remembered.file.read_text()
+    remembered.keep({"live": changed(Config(), sinks=[])})
+    assert "vcam:" not in remembered.file.read_text()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="file modes of POSIX")
 def test_addresses_with_passwords_are_for_the_user_alone(paths: Paths) -> None:
     run(paths, source="rtsp://u:s3cret@host/1")
