@@ -50,7 +50,9 @@ class ServeConfig(Section):
     )
     tls_cert: str = Field("", description="serve HTTPS with this certificate file (PEM, with its chain) instead")
     tls_key: str = Field("", description="the private key of `tls_cert` (PEM, not encrypted)")
-    pairing: bool = Field(True, description="whether apps may ask for a token of their own, which you allow on the page")
+    pairing: bool = Field(
+        True, description="whether apps may ask for a token of their own, which you allow on the page"
+    )
     reload: bool = Field(True, description="watch the configuration file, and apply what changes in it")
     remember: bool = Field(
         True, description="without a configuration file: keep what the page and the API change for the next start"

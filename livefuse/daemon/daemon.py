@@ -77,7 +77,8 @@ class Daemon:
             await asyncio.to_thread(self.remembered.keep, self._configs())
         await asyncio.gather(
             asyncio.to_thread(self.apps.keep_use),
-            asyncio.to_thread(self.jobs.stop), *(channel.close() for channel in self.channels.values())
+            asyncio.to_thread(self.jobs.stop),
+            *(channel.close() for channel in self.channels.values()),
         )
 
     @property

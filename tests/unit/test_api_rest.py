@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from livefuse.config import make_config
+from livefuse.daemon.model_use import models_of
 from livefuse.daemon_config import make_daemon_config
 from livefuse.source.devices import Camera
 from livefuse.web.api import sources
-from livefuse.daemon.model_use import models_of
 from livefuse.web.docs import described, routes
 from livefuse.web.roles import Role
 from livefuse.weights.recipe import builtin_recipes
@@ -152,9 +152,7 @@ def test_every_operation_is_described_and_named_once(api: Api) -> None:
 
 def test_only_reading_is_free(api: Api) -> None:
     """Generated: whatever changes something, or shows faces, files or settings, wants the token."""
-    free = {
-        (method, path) for path, method, role in routes(api.app) if role <= Role.VIEW and path.startswith("/api/")
-    }
+    free = {(method, path) for path, method, role in routes(api.app) if role <= Role.VIEW and path.startswith("/api/")}
     changing = {one for one in free if one[0] not in ("GET", "HEAD")}
     assert changing == {("POST", "/api/ticket"), ("POST", "/api/pair")}
     for path, method, role in routes(api.app):

@@ -12,7 +12,7 @@ from livefuse.web.pages import static_folder
 STUDIO = static_folder() / "studio"
 LANGUAGES = sorted(path.stem for path in (STUDIO / "lang").glob("*.json"))
 _CALLED = re.compile(r"""\bt\(\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)""")
-_MARKED = re.compile(r"<[^>]*\bdata-t\b[^>]*>([^<]+)<")
+_MARKED = re.compile(r"<[^>]*\bdata-t(?=[\s>])[^>]*>([^<]+)<")
 _LABELLED = re.compile(r'<[^>]*\baria-label="([^"]+)"[^>]*\bdata-t-label')
 _TITLED = re.compile(r'<[^>]*\btitle="([^"]+)"[^>]*\bdata-t-title')
 

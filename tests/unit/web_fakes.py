@@ -134,7 +134,14 @@ class FakeChannel:
             raise NotHere(f"there is no sink `{name}`", hint="GET the session")
 
     def summary(self, figures: Any = None) -> dict[str, Any]:
-        return {"name": self.name, "state": self.state, "hold": self.hold, "idle": self.idle, "error": None, "viewers": self.broadcast.viewers}
+        return {
+            "name": self.name,
+            "state": self.state,
+            "hold": self.hold,
+            "idle": self.idle,
+            "error": None,
+            "viewers": self.broadcast.viewers,
+        }
 
     def record(self, figures: Any = None) -> dict[str, Any]:
         return {**(figures or {}), "state": self.state, "webrtc": self.broadcast.record()}
