@@ -20,7 +20,7 @@ _TICK_NS = 1_000_000
 class Pairs(Protocol):
     """Who is shown what came in beside what left of it, from a session's beginning to its end."""
 
-    def begin(self, info: StreamInfo) -> None: ...
+    def begin(self, info: StreamInfo, gate: Gate) -> None: ...
 
     def __call__(self, before: HostFrame | None, after: HostFrame) -> None:
         """On whatever thread sends, which must not wait. `before` is None where `after` was not made from it, like a slate."""

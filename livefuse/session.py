@@ -230,7 +230,7 @@ class Session(Changes):
         cover = self._slate(stream, "camera paused")
         retire = Retire(config.privacy, stages.pipeline, egress, self._gate, cover, self.clock, self._stats)
         if self.pairs is not None:
-            self.pairs.begin(stream)
+            self.pairs.begin(stream, self._gate)
             egress.pairs = self.pairs
         governor = None if self._every else Governor(config.adaptive, 1e9 / float(info.fps or _USUAL_FPS))
         loop = PipelineLoop(

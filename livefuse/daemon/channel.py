@@ -49,7 +49,7 @@ class Channel(Reported):
         self._error: LivefuseError | None = None
         self._clock = clock or MonotonicClock()
         self.broadcast = Broadcast(name, webrtc, self._clock, host=host)
-        self.compare = Compare(name, webrtc, self._clock, host=host, held=lambda: bool(self.hold))
+        self.compare = Compare(name, webrtc, self._clock, host=host)
         self.inlet = Inlet(name, webrtc, self._clock, host=host)
         self._audio = self._sound(webrtc) if webrtc.audio else None
         self.broadcast.audio = self._audio
@@ -99,6 +99,9 @@ class Channel(Reported):
         self.hold = kind
         if self._audio is not None:
             self._audio.silence(bool(kind))
+        if kind:
+            self.broadcast.forget()
+            self.compare.forget()
         session = self.session
         if session is None or session.hold(kind, wait_s=0):
             return True

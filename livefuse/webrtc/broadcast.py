@@ -25,6 +25,7 @@ from livefuse.webrtc.feed import Feed
 from livefuse.webrtc.idle import Draw, Slates
 from livefuse.webrtc.peer import Peer, answered, check_offer, new_connection
 from livefuse.webrtc.rtp import Cut, RtpStream
+from livefuse.webrtc.sink import WebRtcSink
 from livefuse.webrtc.viewer import Viewer, chosen_codec, opus, prefer
 
 if TYPE_CHECKING:
@@ -34,31 +35,6 @@ _MOST_HANDED_OVER = 4  # pictures that the event loop has not taken yet
 _SMOOTH = 0.1
 _NOTHING_YET = "nothing to show yet"
 _ENDED = "paused"
-
-
-class WebRtcSink:
-    """What a session writes to. Of several made by one broadcast, the one opened last is shown."""
-
-    name = "webrtc"
-
-    def __init__(self, broadcast: Broadcast) -> None:
-        self._broadcast = broadcast
-
-    def open(self, info: StreamInfo) -> None:
-        self._broadcast._begin(self, info)
-
-    def write(self, frame: HostFrame) -> None:
-        self._broadcast._take(self, frame)
-
-    def readers(self) -> int:
-        """Also those who are being answered: the first picture is to be there when they are."""
-        return self._broadcast.onlookers
-
-    def close(self) -> None:
-        self._broadcast._end(self)
-
-    def abort(self) -> None:
-        self._broadcast._end(self)
 
 
 class Broadcast:
@@ -154,6 +130,11 @@ class Broadcast:
         await viewer.close()
         return True
 
+    def forget(self) -> None:
+        """Send nothing more of what was there before, not even to a viewer who asks for a lost packet again. Event loop only."""
+        for viewer in self._viewers.values():
+            viewer.stream.forget()
+
     async def close(self) -> None:
         """Hang up on everybody, for good."""
         self._closed = True
@@ -186,14 +167,16 @@ class Broadcast:
         caps = [stream.estimate.cap for stream in streams if stream.estimate.cap is not None]
         self._feed.aim(codec, min(caps) if caps else None)
 
-    def _begin(self, sink: WebRtcSink, info: StreamInfo) -> None:
+    def begin(self, sink: WebRtcSink, info: StreamInfo) -> None:
+        """A session begins, and takes the place of the one before."""
         with self._turn:  # after this no slate leaves
             self._shown = sink
             self._slates.fit(info.width, info.height)
             self._slates.show(False)
             self._feed.begin(info.fps)
 
-    def _end(self, sink: WebRtcSink) -> None:
+    def end(self, sink: WebRtcSink) -> None:
+        """The session has ended: a slate takes its place."""
         with self._turn:
             if self._shown is not sink:
                 return
@@ -202,7 +185,7 @@ class Broadcast:
             self._slates.say(_ENDED)
             self._slates.show(bool(self._viewers))
 
-    def _take(self, sink: WebRtcSink, frame: HostFrame) -> None:
+    def take(self, sink: WebRtcSink, frame: HostFrame) -> None:
         """A session's frame, on its sink's thread."""
         codecs = self._codecs
         if not codecs:
@@ -211,7 +194,7 @@ class Broadcast:
         with self._turn:
             if self._shown is not sink:
                 return
-            self._hand_over(frame, codecs)
+            self._hand_over(frame, codecs, lambda: sink.admits(frame))
         if frame.scheduled_ns:
             self._measure(self._clock.now_ns() - frame.scheduled_ns)
 
@@ -219,10 +202,11 @@ class Broadcast:
         """A slate, on the slates' thread."""
         with self._turn:
             if self._shown is None and self._codecs:
-                self._hand_over(slate(), self._codecs)
+                self._hand_over(slate(), self._codecs, lambda: True)
 
-    def _hand_over(self, frame: HostFrame, codecs: Collection[Codec]) -> None:
-        """Encode, and have the event loop send it. A loop that does not keep up loses pictures, up to a key frame."""
+    def _hand_over(self, frame: HostFrame, codecs: Collection[Codec], may: Callable[[], bool]) -> None:
+        """Encode, and have the event loop send it, if it still `may` then. A loop that does not keep up loses pictures, up to
+        a key frame."""
         loop = self._loop
         if loop is None or loop.is_closed():
             return
@@ -233,13 +217,18 @@ class Broadcast:
             return
         for codec, cut in self._feed.encode(frame, codecs).items():
             self._handed += 1
-            loop.call_soon_threadsafe(self._hand_out, codec, cut)
+            loop.call_soon_threadsafe(self._hand_out, codec, cut, may)
 
-    def _hand_out(self, codec: Codec, cut: Cut) -> None:
+    def _hand_out(self, codec: Codec, cut: Cut, may: Callable[[], bool]) -> None:
         self._taken += 1
-        for viewer in self._viewers.values():
-            if viewer.codec == codec:
-                viewer.stream.push(cut)
+        streams = [viewer.stream for viewer in self._viewers.values() if viewer.codec == codec]
+        if may():
+            for stream in streams:
+                stream.push(cut)
+            return
+        self.dropped += 1
+        for stream in streams:  # held back since it was encoded: what follows must not be a difference to it
+            stream.forget()
 
     def _measure(self, latency_ns: int) -> None:
         before = self.video_latency_ns

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -18,9 +17,11 @@ import numpy as np
 from livefuse.clock import Clock
 from livefuse.daemon_config import WebRtcConfig
 from livefuse.frame import U8, Colour, HostFrame, plane_shapes
+from livefuse.gate import Gate
 from livefuse.mailbox import Closed, Latest
 from livefuse.sinks.base import StreamInfo
-from livefuse.webrtc.broadcast import Broadcast, WebRtcSink
+from livefuse.webrtc.broadcast import Broadcast
+from livefuse.webrtc.sink import WebRtcSink
 
 log = logging.getLogger("livefuse")
 
@@ -45,8 +46,9 @@ class Pairs:
     def __init__(self, compare: Compare) -> None:
         self._compare, self._sink = compare, compare.sink()
 
-    def begin(self, info: StreamInfo) -> None:
-        """A session begins: these are its pictures."""
+    def begin(self, info: StreamInfo, gate: Gate) -> None:
+        """A session begins: these are its pictures, and `gate` says which may be seen."""
+        self._sink.guard(gate)
         width, height = half_size(info.width, info.height)
         self._sink.open(StreamInfo(2 * width, height, info.fps, info.format, info.colour))
 
@@ -63,20 +65,11 @@ class Pairs:
 
 
 class Compare(Broadcast):
-    """Left half the camera's picture, right half the swapped one. While `held` says so, no pair leaves."""
+    """Left half the camera's picture, right half the swapped one."""
 
-    def __init__(
-        self,
-        name: str,
-        config: WebRtcConfig,
-        clock: Clock,
-        *,
-        host: str = "127.0.0.1",
-        held: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, name: str, config: WebRtcConfig, clock: Clock, *, host: str = "127.0.0.1") -> None:
         super().__init__(name, config, clock, host=host, draw=_slate_twice)
         self._slates.fit(2 * _HALF_PX[0], _HALF_PX[1])
-        self._held = held
         self._inbox: _Inbox | None = None
         self._thread: threading.Thread | None = None
 
@@ -109,8 +102,8 @@ class Compare(Broadcast):
                 pair = inbox.get()
             except Closed:
                 break
-            if pair is None or (pair.before is not None and self._held()):
-                continue  # taken before the hold: nothing of it is to be seen any longer
+            if pair is None or not pair.sink.admits(pair.after):
+                continue
             try:
                 pair.sink.write(twin(pair.before, pair.after))
                 failed = False

@@ -105,6 +105,14 @@ class RtpStream:
         self._queue.append(cut)
         self._filled.set()
 
+    def forget(self) -> None:
+        """Send none of what waits, and nothing again that was lost on the way; go on at a key frame."""
+        self.dropped += len(self._queue)
+        self._queue.clear()
+        self._history = [None] * _HISTORY
+        self._broken = True
+        self._want_key()
+
     def loss(self) -> tuple[float | None, float | None]:
         """Round trip in ms, and the fraction of packets lost lately, as the viewer reports; None before its first report."""
         report = self._inner._RTCRtpSender__stats.get(f"remote-inbound-rtp_{id(self._inner)}")

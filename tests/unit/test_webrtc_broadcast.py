@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -16,11 +17,13 @@ from aiortc.codecs import get_capabilities
 from livefuse.clock import MonotonicClock
 from livefuse.daemon_config import WebRtcConfig
 from livefuse.errors import BadOffer, PeerError, TooManyPeers
-from livefuse.frame import Colour, HostFrame
+from livefuse.frame import SLATE_SCENE, Colour, HostFrame
+from livefuse.gate import Gate
 from livefuse.sinks.base import StreamInfo
 from livefuse.webrtc.audio import AudioOut
-from livefuse.webrtc.broadcast import Broadcast, WebRtcSink
+from livefuse.webrtc.broadcast import Broadcast
 from livefuse.webrtc.peer import new_connection
+from livefuse.webrtc.sink import WebRtcSink
 from livefuse.webrtc.viewer import Viewer
 from tests.unit.webrtc_watching import offer_of, picture, until, watching
 
@@ -367,5 +370,59 @@ def test_who_is_being_answered_while_it_closes_is_hung_up_on() -> None:
             await answering
         assert broadcast.viewers == 0
         await connection.close()
+
+    run(scene)
+
+
+def test_what_was_encoded_before_a_hold_is_not_sent_in_it_nor_after_it() -> None:
+    async def scene(broadcast: Broadcast) -> None:
+        sink, gate, clock = broadcast.sink(), Gate(), MonotonicClock()
+        sink.guard(gate)
+        sink.open(INFO)
+
+        def due(number: int) -> HostFrame:
+            return replace(picture(number), scheduled_ns=clock.now_ns())
+
+        async with watching(broadcast) as viewer:
+            await show_until(sink, lambda: len(viewer.sizes) >= 3)
+            for hold in ("panic", ""):
+                sent, dropped = broadcast.record()["viewers"][0]["sent_pictures"], broadcast.dropped
+                sink.write(due(50))  # encoded, and waits for the event loop, which we do not let go on
+                gate.hold_as("panic", clock.now_ns())
+                gate.hold_as(hold, clock.now_ns())  # type: ignore[arg-type]
+                await until(lambda: broadcast.dropped == dropped + 1)  # noqa: B023
+                assert broadcast.record()["viewers"][0]["sent_pictures"] == sent
+            before = keys(broadcast)
+            await asyncio.sleep(0.2)  # key frames are so far apart
+            sink.write(due(60))
+            assert keys(broadcast) == before + 1, "whoever lacks what was dropped can decode this"
+            gate.hold_as("panic", clock.now_ns())
+            seen = len(viewer.sizes)
+            await until(lambda: broadcast._handed == broadcast._taken)
+            await asyncio.to_thread(sink.write, replace(picture(70), scene=SLATE_SCENE))
+            await until(lambda: len(viewer.sizes) > seen)
+
+    run(scene)
+
+
+def test_a_viewer_cannot_have_again_what_was_before_a_hold() -> None:
+    async def scene(broadcast: Broadcast) -> None:
+        sink = broadcast.sink()
+        sink.open(INFO)
+        async with watching(broadcast) as viewer:
+            await show_until(sink, lambda: len(viewer.sizes) >= 3)
+            (watched,) = broadcast._viewers.values()
+            numbers = [int.from_bytes(packet[2:4], "big") for packet in viewer.packets]
+            seen = len(viewer.packets)
+            await watched.stream._retransmit(numbers[-1])
+            await until(lambda: len(viewer.packets) > seen)
+            broadcast.forget()
+            seen = len(viewer.packets)
+            for number in numbers:
+                await watched.stream._retransmit(number)
+            await asyncio.sleep(0.1)
+            assert len(viewer.packets) == seen
+            await asyncio.to_thread(sink.write, picture(90))
+            await until(lambda: len(viewer.packets) > seen)
 
     run(scene)

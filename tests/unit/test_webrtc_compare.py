@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -15,7 +16,8 @@ from livefuse.composite.stage import Composite
 from livefuse.config import Config, PrivacyConfig
 from livefuse.daemon_config import WebRtcConfig
 from livefuse.device.cpu import CpuBackend
-from livefuse.frame import Colour, HostFrame, PixelFormat, blank_frame
+from livefuse.frame import SLATE_SCENE, Colour, HostFrame, PixelFormat, blank_frame
+from livefuse.gate import Gate
 from livefuse.pipeline import Pipeline
 from livefuse.session import Session
 from livefuse.sinks.base import StreamInfo
@@ -28,11 +30,11 @@ INFO = StreamInfo(320, 240, Fraction(30), "yuv420p", Colour())
 CAMERA, SWAPPED = 60, 200
 
 
-def run(scene: Callable[[Compare], Awaitable[None]], held: Callable[[], bool] = lambda: False) -> None:
+def run(scene: Callable[[Compare], Awaitable[None]]) -> None:
     """A scene with a comparison of its own, after which none of its threads is left."""
 
     async def play() -> None:
-        compare = Compare("live", WebRtcConfig(), MonotonicClock(), held=held)
+        compare = Compare("live", WebRtcConfig(), MonotonicClock())
         try:
             await scene(compare)
         finally:
@@ -42,18 +44,18 @@ def run(scene: Callable[[Compare], Awaitable[None]], held: Callable[[], bool] = 
     asyncio.run(play())
 
 
-def begun(compare: Compare) -> Pairs:
+def begun(compare: Compare, gate: Gate | None = None) -> Pairs:
     pairs = compare.pairs()
-    pairs.begin(INFO)
+    pairs.begin(INFO, gate or Gate())
     return pairs
 
 
-async def show_until(pairs: Pairs, condition: Callable[[], bool], before: int | None = CAMERA) -> None:
+async def show_until(pairs: Pairs, condition: Callable[[], bool], before: int | None = CAMERA, scene: int = 0) -> None:
     number = 0
     async with asyncio.timeout(20):
         while not condition():
             camera = None if before is None else picture(number, luma=before)
-            pairs(camera, picture(number, luma=SWAPPED))
+            pairs(camera, replace(picture(number, luma=SWAPPED), scene=scene))
             number += 1
             await asyncio.sleep(0.016)
 
@@ -130,22 +132,22 @@ def test_what_was_not_made_from_the_camera_is_shown_twice() -> None:
 
 
 def test_pairs_taken_before_a_hold_are_not_shown_in_it() -> None:
-    held = threading.Event()
+    gate, clock = Gate(), MonotonicClock()
 
     async def scene(compare: Compare) -> None:
-        pairs = begun(compare)
+        pairs = begun(compare, gate)
         async with watching(compare) as viewer:
             await show_until(pairs, lambda: len(viewer.sizes) >= 3)
-            held.set()
+            gate.hold_as("panic", clock.now_ns())
             await asyncio.sleep(0.1)
             encoded = compare.record()["encoded"]
             for number in range(5):
                 pairs(picture(number, luma=CAMERA), picture(number, luma=SWAPPED))
                 await asyncio.sleep(0.03)
             assert compare.record()["encoded"] == encoded
-            await show_until(pairs, lambda: min(viewer.halves[-1]) > SWAPPED - 12, before=None)  # the slate
+            await show_until(pairs, lambda: min(viewer.halves[-1]) > SWAPPED - 12, None, SLATE_SCENE)
 
-    run(scene, held.is_set)
+    run(scene)
 
 
 def test_between_sessions_both_halves_are_the_slate() -> None:
@@ -174,7 +176,7 @@ class Kept:
         self.calls: list[str] = []
         self.pairs: list[tuple[HostFrame | None, HostFrame]] = []
 
-    def begin(self, info: StreamInfo) -> None:
+    def begin(self, info: StreamInfo, gate: Gate) -> None:
         self.calls.append(f"begin {info.width}x{info.height}")
 
     def __call__(self, before: HostFrame | None, after: HostFrame) -> None:
