@@ -1,6 +1,6 @@
 // A photo becomes a face that can be put on, once somebody has said whose it is. Nothing is sent before that.
 
-import { h, write } from "./dom.js";
+import { h, sentence, write } from "./dom.js";
 import { chooseFace } from "./choose_face.js";
 import { t } from "./words.js";
 
@@ -60,7 +60,9 @@ function asked(studio, photo, file) {
       stored = await keep(studio, photo, url, form.said());
       if (stored) open.close();
     } catch (error) {
-      form.fault(error.code === NO_FACE ? t("No face was found in this photo. Use one from the front, in good light, the face not too small.") : error.message, error.hint);
+      form.busy(false);
+      if (error.code === NO_FACE) form.fault(t("No face was found in this photo. Use one from the front, in good light, the face not too small."));
+      else form.fault(error.message, error.hint);
     } finally {
       form.busy(false);
     }
@@ -125,7 +127,7 @@ function consentForm(studio, file) {
       if (on) fault.hidden = true;
     },
     fault(words, hint) {
-      write(fault, [words, hint].filter(Boolean).join(". "));
+      write(fault, [sentence(words), hint && t("Try: {hint}", { hint })].filter(Boolean).join("\n"));
       fault.hidden = false;
       send.focus();
     },

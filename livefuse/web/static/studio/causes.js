@@ -2,6 +2,8 @@
 
 import { number, t } from "./words.js";
 
+// Records that come closer together were held up on their way: their distance says nothing about a rate.
+export const BURST_MS = 400;
 const LOST = 0.03; // of what came, before anybody is told
 const SLOW_CAMERA = 0.85;
 const COVERED = 0.25;
@@ -55,9 +57,15 @@ function slowPipeline(rate, record, config) {
   const spent = Object.entries(record.recent?.stages_ms ?? {}).filter(([name]) => !WAITING.has(name));
   const [stage, took] = spent.sort((one, other) => other[1] - one[1])[0] ?? ["", 0];
   const words = t("The pipeline is too slow for {n} fps", { n: number(Math.max(rate.captured, record.source?.fps ?? 0)) });
-  const slowest = stage ? t("{stage} takes {ms} ms", { stage, ms: number(took) }) : "";
+  const slowest = stage ? t("{stage} takes {ms} ms", { stage: STAGES()[stage] ?? stage, ms: number(took) }) : "";
   return `${[words, slowest].filter(Boolean).join(": ")}. ${advice(stage, config)}`;
 }
+
+// As the graph calls them.
+const STAGES = () => ({
+  look: t("Detect"), detect: t("Detect"), follow: t("Align"), align: t("Align"), swap: t("Swap"), enhance: t("Enhance"),
+  upload: t("Composite"), composite: t("Composite"), download: t("Composite"), sink: t("Encode and send"),
+});
 
 const WAITING = new Set(["capture", "queue", "wait", "overlap", "lane"]);
 

@@ -1,6 +1,6 @@
 // Dialogs, and short notes that come and go.
 
-import { h, write } from "./dom.js";
+import { h, sentence, write } from "./dom.js";
 import { t } from "./words.js";
 
 const NOTE_MS = 4000;
@@ -50,8 +50,7 @@ export function note(words, hint = "") {
 
 // What went wrong, and what to do.
 export function fault(error) {
-  const words = String(error?.message ?? error);
-  show(words.charAt(0).toUpperCase() + words.slice(1), error?.hint ? t("Try: {hint}", { hint: error.hint }) : "", "fault", FAULT_MS);
+  show(sentence(error?.message ?? error), error?.hint ? t("Try: {hint}", { hint: error.hint }) : "", "fault", FAULT_MS);
 }
 
 function show(words, hint, kind, lasting) {

@@ -27,6 +27,12 @@ export function fill(element, ...children) {
   element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
 }
 
+// What the daemon says begins small: a word is made a sentence of, an address or a name stays as it is.
+export function sentence(words) {
+  const text = String(words ?? "");
+  return /^\p{Ll}+[ ,]/u.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+}
+
 // A line drawing of 24 x 24: `icon("M4 9.5h3")`.
 export function icon(...paths) {
   return h("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, paths.map((d) => h("path", { d })));

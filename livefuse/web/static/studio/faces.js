@@ -144,6 +144,7 @@ class FacesPanel {
     this.#wanted = face?.key ?? "";
     const wanted = this.#wanted;
     for (const tile of this.gallery.querySelectorAll("[data-face]")) tile.setAttribute("aria-pressed", String(tile.dataset.face === wanted));
+    this.#tellAbout(face ?? undefined);
     const done = await this.studio.change({ identity: face?.wear ?? { photo: "", consent: null, by: "", face: null } });
     if (this.#wanted !== wanted) return; // another was pressed meanwhile
     if (!done) {

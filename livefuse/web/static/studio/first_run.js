@@ -1,6 +1,6 @@
 // After Start: models, session, picture, virtual camera, each told while it happens.
 
-import { bytes, copyable, fill, h, write } from "./dom.js";
+import { bytes, copyable, fill, h, sentence, write } from "./dom.js";
 import { pageCamera } from "./page_camera.js";
 import { t } from "./words.js";
 
@@ -156,9 +156,4 @@ function lacking(told, words, fix) {
   told.state("missing");
   told.say(sentence(words));
   if (fix) told.show(h("p", { class: "quiet" }, t("What it needs first:")), copyable(fix, t("The command")));
-}
-
-function sentence(text) {
-  const words = String(text ?? "");
-  return words.charAt(0).toUpperCase() + words.slice(1);
 }

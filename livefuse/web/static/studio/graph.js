@@ -1,6 +1,6 @@
 // The latency graph: the last minute of latency with what each stage has of it, frame rate, and drops by their cause.
 
-import { rates } from "./causes.js";
+import { BURST_MS, rates } from "./causes.js";
 import { fill, h, write } from "./dom.js";
 import { draw, indexAt, WINDOW_MS } from "./graph_draw.js";
 import { number, t } from "./words.js";
@@ -64,9 +64,11 @@ class Graph {
 
   add(record) {
     const now = { at: performance.now(), record };
-    const same = this.#last && now.at - this.#last.at < 5000 && (record.frames?.captured ?? 0) >= (this.#last.record.frames?.captured ?? 0);
+    const burst = this.#last && now.at - this.#last.at < BURST_MS;
+    const same = this.#last && !burst && now.at - this.#last.at < 5000 && (record.frames?.captured ?? 0) >= (this.#last.record.frames?.captured ?? 0);
     const rate = same ? rates(this.#last, now) : null;
     this.#last = now;
+    if (burst) this.samples.pop();
     this.samples.push(this.#sample(now.at, record, rate));
     while (this.samples.length && now.at - this.samples[0].at > WINDOW_MS + 3000) {
       this.samples.shift();
@@ -116,7 +118,7 @@ class Graph {
   }
 
   #named(cause) {
-    return this.causes[cause] ?? t("{sink} busy", { sink: cause });
+    return this.causes[cause] ?? t("{sink} busy", { sink: cause.split(":")[0] });
   }
 
   #listen() {

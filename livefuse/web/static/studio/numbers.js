@@ -1,7 +1,7 @@
 // The figures as chips, and one sentence about what is not as it should be.
 
 import { reading } from "../figures.js";
-import { cause, rates } from "./causes.js";
+import { BURST_MS, cause, rates } from "./causes.js";
 import { bytes, fill, h, write } from "./dom.js";
 import { number, t } from "./words.js";
 
@@ -33,7 +33,9 @@ export function mount(host, studio) {
 
   async function heard(record) {
     await measure().catch(() => {}); // the connection was closed meanwhile
-    samples.push({ at: performance.now(), record });
+    const at = performance.now();
+    if (samples.length && at - samples.at(-1).at < BURST_MS) samples.pop();
+    samples.push({ at, record });
     samples = samples.filter((one) => samples.at(-1).at - one.at < WINDOW_MS && (record.frames?.captured ?? 0) >= (one.record.frames?.captured ?? 0));
     if (document.hidden) return;
     const rate = samples.length > 1 ? rates(samples[0], samples.at(-1)) : null;
@@ -109,7 +111,7 @@ function showMemory(one, memory) {
 }
 
 function tell(said, found, record) {
-  const words = found?.words ?? (record.frames && !record.hold && !record.idle ? t("Every picture arrives, is swapped and leaves.") : "");
+  const words = found?.words ?? (record.recent?.frames && !record.hold && !record.idle ? t("Every picture arrives, is swapped and leaves.") : "");
   said.dataset.kind = found?.kind ?? "";
   said.dataset.tone = found ? (found.bad ? "bad" : "warn") : "";
   write(said, words);

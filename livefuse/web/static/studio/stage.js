@@ -2,7 +2,7 @@
 
 import { Whep } from "../whep.js";
 import { mountCompare } from "./compare.js";
-import { fill, h, write } from "./dom.js";
+import { fill, h, sentence, write } from "./dom.js";
 import { mountBar } from "./stage_bar.js";
 import { t } from "./words.js";
 
@@ -158,10 +158,6 @@ class Stage {
     clearTimeout(this.idling);
     if (document.fullscreenElement === this.host) this.idling = setTimeout(() => this.host.classList.add("idle"), IDLE_MS);
   }
-}
-
-function sentence(words) {
-  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 // What holds now, as a style knows it and in words.

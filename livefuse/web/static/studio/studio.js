@@ -74,6 +74,7 @@ const studio = {
   },
 
   async busy(button, promise) {
+    const focused = document.activeElement === button;
     button.setAttribute("aria-busy", "true");
     button.disabled = true;
     try {
@@ -84,6 +85,7 @@ const studio = {
     } finally {
       button.removeAttribute("aria-busy");
       button.disabled = false;
+      if (focused && document.activeElement === document.body) button.focus(); // who is disabled loses it
     }
   },
 
