@@ -27,7 +27,7 @@ from livefuse.config import (
     SwapConfig,
     TrackConfig,
 )
-from livefuse.errors import LivefuseError, NeedsRestart, SessionError
+from livefuse.errors import LivefuseError, NeedsRestart, NotRunning
 from livefuse.loop import PipelineLoop
 from livefuse.outputs import Outputs
 from livefuse.reconfigure import Plan, plan
@@ -282,7 +282,7 @@ class Changes(ABC):
 
     def _now(self) -> Running:
         if self._running is None:
-            raise SessionError("the session is not running", hint="start it first")
+            raise NotRunning("the session is not running", hint="start it first")
         return self._running
 
 

@@ -38,7 +38,8 @@ LivefuseError
 ├── SessionError           LF0700  exit 1
 │   ├── StageFailed        LF0701
 │   ├── Interrupted        LF0702  exit 130
-│   └── NeedsRestart       LF0703
+│   ├── NeedsRestart       LF0703
+│   └── NotRunning         LF0704
 ├── PeerError              LF0800  exit 1
 │   ├── BadOffer           LF0801
 │   └── TooManyPeers       LF0802
@@ -320,6 +321,12 @@ class NeedsRestart(SessionError):
     it, and its viewers stay."""
 
     code = "LF0703"
+
+
+class NotRunning(SessionError):
+    """The session does not run just now, and what was asked wants one that does: start it, or wait until it has begun."""
+
+    code = "LF0704"
 
 
 class PeerError(LivefuseError):

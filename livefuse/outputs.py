@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from livefuse.clock import Clock
 from livefuse.config import LiveConfig
-from livefuse.errors import NotHere, SessionError
+from livefuse.errors import NotHere, NotRunning
 from livefuse.gate import Gate
 from livefuse.sinks.base import Sink, StreamInfo
 from livefuse.sinks.worker import SinkWorker
@@ -107,7 +107,7 @@ class Outputs:
     def _worker(self, sink: Sink, url: str) -> SinkWorker:
         with self._changing:
             if self._closed:  # nobody would ever complete it
-                raise SessionError("the session has ended meanwhile", hint="start it again")
+                raise NotRunning("the session has ended meanwhile", hint="start it again")
             name = _free(sink.name, [*self._urls])
             worker = SinkWorker(
                 sink, name, self._stream, self._clock, self._stats,

@@ -25,7 +25,7 @@ from livefuse.doors import Doors
 from livefuse.egress import Egress, HeldSlates, Pairs
 from livefuse.engines import Loaded
 from livefuse.environment import environment
-from livefuse.errors import EmptySource, Interrupted, SessionError
+from livefuse.errors import EmptySource, Interrupted, NotRunning, SessionError
 from livefuse.frame import HostFrame
 from livefuse.gate import HOLD_WORDS, Gate, HoldKind
 from livefuse.idle import Onlookers
@@ -300,7 +300,7 @@ class Session(Changes):
         with self._handing:
             if self._over:  # nobody would ever end this thread, or close its camera
                 following.halt()
-                raise SessionError("the session has ended meanwhile", hint="start it again")
+                raise NotRunning("the session has ended meanwhile", hint="start it again")
             self._threads.capture = following
             if self._stopped:
                 following.halt()

@@ -18,7 +18,7 @@ from livefuse.daemon.history import History
 from livefuse.daemon.report import Reported, State
 from livefuse.daemon_config import WebRtcConfig, laid_over
 from livefuse.doors import Doors
-from livefuse.errors import LivefuseError, NeedsRestart, SessionError, SinkLost, SourceError
+from livefuse.errors import LivefuseError, NeedsRestart, NotRunning, SessionError, SinkLost, SourceError
 from livefuse.gate import HoldKind
 from livefuse.session import Session
 from livefuse.source.base import Source
@@ -41,17 +41,26 @@ class Channel(Reported):
     """All methods belong to the event loop. `config` is what the next session begins with."""
 
     def __init__(
-        self, name: str, config: Config, webrtc: WebRtcConfig, *, host: str = "127.0.0.1", clock: Clock | None = None
+        self,
+        name: str,
+        config: Config,
+        webrtc: WebRtcConfig,
+        *,
+        host: str = "127.0.0.1",
+        clock: Clock | None = None,
+        hold: HoldKind = "",
     ) -> None:
         self.name, self.config = name, config
         self.session: Session | None = None
-        self.hold: HoldKind = ""
+        self.hold: HoldKind = hold
         self._error: LivefuseError | None = None
         self._clock = clock or MonotonicClock()
         self.broadcast = Broadcast(name, webrtc, self._clock, host=host)
         self.compare = Compare(name, webrtc, self._clock, host=host)
         self.inlet = Inlet(name, webrtc, self._clock, host=host)
         self._audio = self._sound(webrtc) if webrtc.audio else None
+        if self._audio is not None:
+            self._audio.silence(bool(hold))
         self.broadcast.audio = self._audio
         self.inlet.audio_feed(self._audio)
         self._task: asyncio.Task[None] | None = None
@@ -145,7 +154,7 @@ class Channel(Reported):
         async with self._changing:
             await self._opened()
             if not self._runs():
-                raise SessionError(f"{self.name} is {self.state}", hint="start it first, or set its `sinks`")
+                raise NotRunning(f"{self.name} is {self.state}", hint="start it first, or set its `sinks`")
             assert self.session is not None
             name = await asyncio.to_thread(self.session.add_sink, url)
             self.config = self.session.config
@@ -156,7 +165,7 @@ class Channel(Reported):
         async with self._changing:
             await self._opened()
             if not self._runs():
-                raise SessionError(f"{self.name} is {self.state}", hint="start it first, or set its `sinks`")
+                raise NotRunning(f"{self.name} is {self.state}", hint="start it first, or set its `sinks`")
             assert self.session is not None
             await asyncio.to_thread(self.session.remove_sink, name)
             self.config = self.session.config

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livefuse.daemon.recording_files import BEGIN_BYTES, NAME, Recording, RecordingFiles, State
-from livefuse.errors import AlreadyHere, LivefuseError, NotHere, SessionError
+from livefuse.errors import AlreadyHere, LivefuseError, NotHere, NotRunning
 
 if TYPE_CHECKING:
     from livefuse.daemon.channel import Channel
@@ -36,7 +36,7 @@ class Recordings:
     async def begin(self, channel: Channel) -> Recording:
         """Record a session from its next frame on. Raises: AlreadyHere, DiskFull, SinkError, SessionError."""
         if channel.state != "running" or channel.session is None:
-            raise SessionError(f"{channel.name} is {channel.state}", hint="start it first, then record")
+            raise NotRunning(f"{channel.name} is {channel.state}", hint="start it first, then record")
         held = self.running(channel, await asyncio.to_thread(channel.session.record))
         if any(one.state == "recording" for one in held):
             raise AlreadyHere(f"{channel.name} is being recorded already", hint="stop that recording first")

@@ -48,6 +48,7 @@ STATUS: Mapping[type[LivefuseError], int] = {
     errors.SessionError: 500,
     errors.Interrupted: 409,
     errors.NeedsRestart: 409,
+    errors.NotRunning: 409,
     errors.PeerError: 503,
     errors.BadOffer: 400,
     errors.TooManyPeers: 503,
