@@ -98,6 +98,9 @@ def identity_remove(
     by: Annotated[str, typer.Option("--by", help="Who wants it removed; your login name by default.")] = "",
 ) -> None:
     """Delete an identity's photos and all that was made of them; the log of consents keeps that there was one."""
+    from livefuse.paths import Paths
+    from livefuse.reach import running_daemons
+
     store = _store()
     found = store.find(name)
     if not yes:
@@ -110,6 +113,8 @@ def identity_remove(
             raise typer.Exit(1)
     typer.echo(store.remove(found.id, by=by))
     typer.echo(f"{found.title} was removed; who consented and when stays in the log", err=True)
+    if running_daemons(Paths.default().state):
+        typer.echo("sessions that wear it take it off at once, and close privacy", err=True)
 
 
 def _store() -> IdentityStore:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
 from livefuse.config import Config
 from livefuse.daemon.apps import Apps
 from livefuse.daemon.channel import Channel
+from livefuse.daemon.holds import Holds
 from livefuse.daemon.jobs import Jobs
 from livefuse.daemon.pairing import Pairing
 from livefuse.daemon.presets import Presets
 from livefuse.daemon.remembered import Remembered
 from livefuse.daemon.token import find_token
 from livefuse.daemon.words import reload_words
+from livefuse.daemon.worn import Worn, without, words_of
 from livefuse.daemon_config import DaemonConfig, check_session_name, load_daemon_config
 from livefuse.errors import AlreadyHere, ConfigError, LivefuseError, NotHere
+from livefuse.gate import HOLD_WORDS
 from livefuse.paths import Paths
 from livefuse.reconfigure import changed_keys
 
@@ -49,12 +52,14 @@ class Daemon:
         self.pairing = Pairing(self.apps)
         self.presets = Presets(self.paths.config / "presets")
         self.jobs = Jobs(self.presets, self.paths.state / "jobs.json")
+        self.holds = Holds(self.paths.state / "holds.json")
+        self._worn = Worn(self.paths.identities)
         self.channels: dict[str, Channel] = {}
         self._file, self._overrides = file, dict(overrides or {})
         self._told = (
             load_daemon_config(file, self._overrides) if file else config
         )  # `config` has the port that was free
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()
 
     async def start(self) -> None:
@@ -64,15 +69,16 @@ class Daemon:
         await asyncio.to_thread(self.jobs.start)
         if self.remembered is not None:
             self.remembered.begin(self.config.sessions)
-            self._watching = asyncio.create_task(self._remember(self.remembered), name="remembered settings")
+            self._watch_by(self._remember(self.remembered), "remembered settings")
         if self._file is not None and self.config.serve.reload:
-            self._watching = asyncio.create_task(self._watch(self._file), name="configuration file")
+            self._watch_by(self._watch(self._file), "configuration file")
+        self._watch_by(self._watch_faces(), "worn faces")
 
     async def stop(self) -> None:
         """End all sessions, their outputs completed; viewers are told."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
         if self.remembered is not None:
             await asyncio.to_thread(self.remembered.keep, self._configs())
         await asyncio.gather(
@@ -98,7 +104,10 @@ class Daemon:
         check_session_name(name)
         if name in self.channels:
             raise AlreadyHere(f"there is a session `{name}` already", hint="change it, or take another name")
-        channel = Channel(name, config, self.config.webrtc, host=self.config.serve.host)
+        hold = self.holds.of(name)
+        if hold:
+            log.warning("%s begins %s: `livefuse ctl resume` lets its pictures go", name, HOLD_WORDS[hold].lower())
+        channel = Channel(name, config, self.config.webrtc, host=self.config.serve.host, hold=hold)
         self.channels[name] = channel
         if start:
             await channel.start()
@@ -110,6 +119,25 @@ class Daemon:
         await channel.close()
         if self.channels.get(name) is channel:  # else somebody was quicker, and another one has the name now
             del self.channels[name]
+            self.holds.forget(name)
+            await asyncio.to_thread(self.holds.write)
+
+    async def take_off_withdrawn(self) -> None:
+        """Have no session wear a stored face that was removed since this was called last."""
+        configs = {name: channel.current for name, channel in self.channels.items()}
+        gone = await asyncio.to_thread(self._worn.withdrawn, list(configs.values()))
+        wearing = [name for name, config in configs.items() if words_of(config) & gone and name in self.channels]
+        await asyncio.gather(*(self._take_off(self.channels[name], gone) for name in wearing))
+
+    async def _take_off(self, channel: Channel, gone: set[str]) -> None:
+        log.warning("%s: the identity that it wears was removed: it is taken off, and privacy is closed", channel.name)
+        try:
+            await channel.change(without(channel.current, gone))
+        except LivefuseError as error:
+            log.error("%s: %s; its pictures are held back", channel.name, error.message)
+            self.holds.say(channel.name, "panic")
+            await channel.hold_with("panic")
+            await asyncio.to_thread(self.holds.write)
 
     async def reload(self) -> dict[str, Any]:
         """Read the configuration file again and take over what has changed in it since; what else was changed stays.
@@ -150,6 +178,18 @@ class Daemon:
         while True:
             await asyncio.sleep(_LOOK_S)
             await asyncio.to_thread(remembered.keep, self._configs())
+
+    def _watch_by(self, watching: Coroutine[Any, Any, None], name: str) -> None:
+        self._watching.append(asyncio.create_task(watching, name=name))
+
+    async def _watch_faces(self) -> None:
+        """The command line removes faces too, and so may another daemon."""
+        while True:
+            try:
+                await self.take_off_withdrawn()
+            except Exception:
+                log.exception("whether worn faces still stand cannot be told")
+            await asyncio.sleep(_LOOK_S)
 
     def _configs(self) -> dict[str, Config]:
         return {name: channel.config for name, channel in self.channels.items()}

@@ -58,6 +58,7 @@ def test_a_person_is_stored_shown_and_removed(api: Api, photo: bytes) -> None:
     assert api("GET", f"/api/identities/{person['id']}").json() == person
     assert api("GET", "/api/identities/ada%20l").json() == person
     assert api("DELETE", "/api/identities/Ada%20L?by=Ada").status_code == 204
+    assert api.daemon.events == ["take off"] * 2, "sessions are looked at before and after"
     api.refused("GET", "/api/identities/Ada%20L", 404, "LF0405")
     api.refused("DELETE", "/api/identities/Ada%20L", 404, "LF0405")
     assert api("GET", "/api/identities").json()["identities"] == []

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from livefuse.config import Config
 from livefuse.daemon.apps import Apps
 from livefuse.daemon.history import History
+from livefuse.daemon.holds import Holds
 from livefuse.daemon.pairing import Pairing
 from livefuse.daemon_config import DaemonConfig, ServeConfig, WebRtcConfig
 from livefuse.errors import AlreadyHere, BadOffer, LivefuseError, NotHere, TooManyPeers
@@ -172,6 +173,7 @@ class FakeDaemon:
         self.file: Any = None
         self.apps = Apps(self.paths.state / "apps.json")
         self.pairing = Pairing(self.apps)
+        self.holds = Holds(self.paths.state / "holds.json")
         self.presets: Any = None
         self.jobs: Any = None
 
@@ -192,6 +194,9 @@ class FakeDaemon:
     async def reload(self) -> dict[str, Any]:
         self.events.append("reload")
         return {"changed": {}, "added": [], "removed": [], "restart": []}
+
+    async def take_off_withdrawn(self) -> None:
+        self.events.append("take off")
 
     def channel(self, name: str) -> Any:
         if name not in self.channels:

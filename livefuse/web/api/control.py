@@ -50,11 +50,18 @@ def router(daemon: Daemon) -> APIRouter:
     turns: WeakKeyDictionary[Channel, asyncio.Lock] = WeakKeyDictionary()
 
     async def hold(name: str, kind: HoldKind) -> Held:
-        return await _hold(daemon.channel(name), kind)
+        held = await _hold(daemon, daemon.channel(name), kind)
+        if not any(channel.hold for channel in daemon.channels.values()):
+            daemon.holds.say_all("")  # the last one was let go: what is made from now on begins as usual
+        await run_in_threadpool(daemon.holds.write)
+        return held
 
     async def hold_all(kind: HoldKind) -> HeldList:
+        daemon.holds.say_all(kind)
         channels = list(daemon.channels.values())
-        return HeldList(sessions=list(await asyncio.gather(*(_hold(channel, kind) for channel in channels))))
+        held = await asyncio.gather(*(_hold(daemon, channel, kind) for channel in channels))
+        await run_in_threadpool(daemon.holds.write)
+        return HeldList(sessions=held)
 
     async def step(name: str, by: int) -> Worn:
         """Presses that follow each other quickly each go on from where the last one came to."""
@@ -67,7 +74,8 @@ def router(daemon: Daemon) -> APIRouter:
     @router.post("/panic")
     @control
     async def panic_all() -> HeldList:
-        """Show the private slate in every session, at once, and let nothing be heard."""
+        """Show the private slate in every session, at once, and let nothing be heard; also in those that are made later, and
+        after a restart of the daemon, until they are resumed."""
         return await hold_all("panic")
 
     @router.post("/pause")
@@ -115,7 +123,8 @@ def router(daemon: Daemon) -> APIRouter:
     return router
 
 
-async def _hold(channel: Channel, kind: HoldKind) -> Held:
+async def _hold(daemon: Daemon, channel: Channel, kind: HoldKind) -> Held:
+    daemon.holds.say(channel.name, kind)
     covered = await channel.hold_with(kind)
     return Held(session=channel.name, state=channel.state, hold=channel.hold, idle=channel.idle, covered=covered)
 

@@ -150,11 +150,14 @@ def router(daemon: Daemon) -> APIRouter:
 
     @router.delete("/identities/{name}", status_code=204)
     @identities
-    def remove_identity(
+    async def remove_identity(
         name: str, request: Request, by: Annotated[str, Query(max_length=200, description="who wants it removed")] = ""
     ) -> None:
-        """Delete a person's photos; the log of consents keeps that there were some."""
-        IdentityStore.default().remove(name, by=said_by(request, daemon, by))
+        """Delete a person's photos; the log of consents keeps that there were some. Sessions that wear the face take it off,
+        and close privacy."""
+        await daemon.take_off_withdrawn()  # those that were put on a moment ago are known then
+        await run_in_threadpool(IdentityStore.default().remove, name, by=said_by(request, daemon, by))
+        await daemon.take_off_withdrawn()
 
     return router
 
