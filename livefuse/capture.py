@@ -21,6 +21,7 @@ from livefuse.stats import Stats
 # How fast a slow read is forgotten, per frame, and what is kept in hand beyond the slowest remembered.
 _FORGET = 0.9
 _SPARE_NS = 3_000_000
+_ASLEEP_S = 0.02
 
 log = logging.getLogger("livefuse")
 
@@ -40,7 +41,8 @@ class Capture(threading.Thread):
 
     `reopen` makes a fresh source after a loss; without it a loss is the end. `realtime` paces sources that do not pace
     themselves. pts continue over reconnections: the new source starts where the session's clock stands. While `gate` is shut
-    frames end here: the source stays open, and is read as always.
+    frames end here: the source stays open, and is read as always, but for a paced one that nobody looks at: it waits, so
+    that a film is not over before somebody comes.
     """
 
     def __init__(
@@ -130,6 +132,9 @@ class Capture(threading.Thread):
         the cores to the frame in flight."""
         if not self._paced or not self._due_ns:
             return True
+        while self._gate.idle and self._limit_ns is None:
+            if self._halted.wait(_ASLEEP_S):
+                return False
         latest_ns = self._due_ns + self._period_ns - self._reading_ns - _SPARE_NS
         return self._clock.wait_until(latest_ns, self._halted)
 

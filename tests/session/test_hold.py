@@ -85,6 +85,7 @@ def a_session(
     look: Look | None = None,
     live: LiveConfig = LiveConfig(),  # noqa: B008
     source: FakeSource | None = None,
+    seconds: float | None = None,
     **more: Any,
 ) -> Session:
     privacy = PrivacyConfig(cover="hold")
@@ -92,7 +93,7 @@ def a_session(
     composite = Composite(backend, privacy)
     pipeline = Pipeline(backend, detect or FakeDetect(), align or FakeAlign(), composite, clock, list)
     stages = Stages(pipeline, composite, lambda _: look or fake_look(), lambda _: lambda: None)
-    config = Config(privacy=privacy, live=live)
+    config = Config(privacy=privacy, live=live, seconds=seconds)
     config = config.model_copy(update={"identity": config.identity.model_copy(update={"photo": "fake"})})
     source = source or FakeSource(10**6, live=True)
     return Session(config, source=source, sinks=list(sinks), stages=stages, **more)
@@ -382,3 +383,22 @@ def test_held_and_idle_at_once_slates_go_on() -> None:
         until(lambda: not session.idle)
         until(lambda: sink.slates_after(held_ns) > 5)
         assert sink.pictures_after(held_ns) == 0
+
+
+def test_a_film_waits_while_nobody_looks_and_goes_on_where_it_was() -> None:
+    sink, source = Watched(0), FakeSource(10**6)
+    session = a_session(sink, source=source, live=LiveConfig(idle_s=0.1))
+    with running(session):
+        until(lambda: session.idle)
+        time.sleep(0.1)  # a frame that was being waited for has come
+        captured = session.record()["frames"]["captured"]
+        time.sleep(0.3)
+        assert session.record()["frames"]["captured"] == captured
+        sink.looking = 1
+        until(lambda: session.frames_out > 0 and session.record()["frames"]["captured"] > captured + 3)
+
+
+def test_a_film_that_is_to_end_after_some_seconds_does_not_wait() -> None:
+    session = a_session(Watched(0), source=FakeSource(10**6), live=LiveConfig(idle_s=0.05), seconds=0.6)
+    with running(session):
+        until(lambda: session.state == "closed")
