@@ -12,7 +12,6 @@ import contextlib
 import logging
 import re
 import socket
-import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -158,5 +157,5 @@ async def _keep_good(tls: Tls) -> None:
         try:
             if await asyncio.to_thread(tls.renew):
                 _log.warning("a new certificate is served: %s", tls.names)
-        except (LivefuseError, ssl.SSLError) as error:
+        except (LivefuseError, OSError) as error:
             _log.error("the certificate could not be renewed: %s", error)
