@@ -180,7 +180,7 @@ SENTENCES: list[tuple[dict[str, Any], dict[str, Any], dict[str, float] | None, s
     (record(300, 300), {}, None, ""),
     (record(120, 120), {"source": "/dev/video0"}, None, "The camera gives 12 fps of 30: dim light?"),
     (record(120, 120), {"source": "rtsp://x"}, None, "does its network keep up?"),
-    (record(300, 200, {"capture": 100}), {"swap": {"boost": 2}}, None, "swap takes 40 ms. Lower the pixel boost."),
+    (record(300, 200, {"capture": 100}), {"swap": {"boost": 2}}, None, "Swap takes 40 ms. Lower the pixel boost."),
     (record(300, 200, {"deadline": 100}), {"adaptive": {"enabled": False}}, None, "Switch adaptive quality on"),
     (record(300, 300, {"file": 90}), {}, None, "file does not keep up: 9 pictures a second"),
     (record(300, 300, {"held": 90, "idle": 90}), {}, None, ""),

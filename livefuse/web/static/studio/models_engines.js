@@ -30,7 +30,7 @@ function table(session) {
   if (!rows.length) return h("p", { class: "quiet" }, t("{session}: no network is loaded", { session: session.session }));
   return h(
     "div",
-    { class: "engines-table" },
+    { class: "engines-table", role: "region", tabindex: "0", "aria-label": t("Engines") },
     h("table", {}, h("caption", {}, session.session), h("thead", {}, h("tr", {}, head.map((word) => h("th", { scope: "col" }, word)))),
       h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, index) => h("td", { "data-head": head[index] }, cell)))))),
   );
