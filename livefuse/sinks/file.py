@@ -187,10 +187,18 @@ class FileSink:
             self._audio.add_to(container, copy=copy)
             language = self._audio.video_metadata.get("language")
             self._encoder.stream.metadata.update({"language": language} if language else {})
-        container.start_encoding()
+        if not self._hybrid(kind):
+            container.start_encoding()
+        elif self._codec() not in container.supported_codecs:
+            raise SinkUnwritable(f"{self.path}: a {kind} file cannot hold {self._codec()}", hint="vcodec=h264")
+
+    def _hybrid(self, kind: str) -> bool:
+        """Whether the file can be read while it is written. The header of such a one is left to the first packet: FFmpeg's
+        muxer crashes when it is to complete one without any."""
+        return self._recording and kind in ("mp4", "mov")
 
     def _muxer_options(self, kind: str) -> dict[str, str]:
-        if self._recording and kind in ("mp4", "mov"):
+        if self._hybrid(kind):
             flags = "+hybrid_fragmented+frag_keyframe+negative_cts_offsets+write_colr"
             return {"movflags": flags, "frag_duration": _FRAGMENT_US, "flush_packets": "1"}
         return {"movflags": "+write_colr"} if kind in ("mp4", "mov") else {}

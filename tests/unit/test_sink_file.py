@@ -177,6 +177,18 @@ def test_a_finished_sink_can_be_opened_again(tmp_path: Path) -> None:
         assert len(stamps(tmp_path / "out.mp4")) == count
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_a_recording_without_a_picture_ends_quietly(tmp_path: Path, suffix: str) -> None:
+    """FFmpeg's muxer crashes, and the process with it, when it is to complete such a file."""
+    for _ in range(5):
+        sink = FileSink(tmp_path / f"out{suffix}", FAST, recording=True)
+        sink.open(info_of())
+        sink.close()
+        sink.open(info_of())
+        sink.abort()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_killed_recording_leaves_a_part_that_plays(tmp_path: Path) -> None:
     code = f"""
 import os, sys
