@@ -26,11 +26,23 @@ export function dialog(title, body, buttons = [], { focus } = {}) {
   const answered = new Promise((done) => {
     element.addEventListener("close", () => {
       element.remove();
-      before?.isConnected && before.focus?.();
+      giveBack(before);
       done(element.returnValue === "" ? null : buttons[Number(element.returnValue)].value);
     });
   });
   return Object.assign(answered, { dialog: element, close: () => element.close("") });
+}
+
+// Who asked may still be at work, and takes no focus until it is done.
+function giveBack(element) {
+  if (!element?.isConnected) return;
+  element.focus?.();
+  if (!element.disabled) return;
+  const done = new MutationObserver(() => {
+    done.disconnect();
+    if (document.activeElement === document.body) element.focus();
+  });
+  done.observe(element, { attributeFilter: ["disabled"] });
 }
 
 // Whether the user agrees. Nothing dangerous has the focus at first.

@@ -57,7 +57,9 @@ class View {
   // Failures are told; whatever came of it, the list is shown anew.
   async act(button, promise) {
     const came = await this.studio.busy(button, promise);
+    const card = document.activeElement.closest?.(".preset");
     await this.refresh();
+    if (card && !card.isConnected) this.grid.querySelector("button, summary")?.focus(); // renamed or deleted
     return came;
   }
 
@@ -104,7 +106,10 @@ class View {
       const button = h("button", { type: "button", class: `small ${kind}`, dataset: { act }, "aria-label": `${label}: ${card.name}` }, label);
       button.addEventListener("click", () => {
         const menu = button.closest("details");
-        if (menu) menu.open = false;
+        if (menu) {
+          menu.querySelector("summary").focus(); // the entry itself is hidden now
+          menu.open = false;
+        }
         this.act(button, run(card));
       });
       return button;
