@@ -1,16 +1,16 @@
-"""The one way by which pictures reach sinks, and the slates that go it in their place while pictures are held back."""
+"""The one way by which pictures reach sinks."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
 from livefuse.clock import Clock, LatencyTrace
 from livefuse.composite.privacy import Verdict
-from livefuse.frame import SLATE_SCENE, HostFrame
-from livefuse.gate import Gate, HoldKind
+from livefuse.frame import HostFrame
+from livefuse.gate import Gate
 from livefuse.sinks.base import StreamInfo
 from livefuse.sinks.worker import Outgoing, SinkWorker
 
@@ -77,50 +77,3 @@ class Egress:
             sink.put(outgoing)
         if self.pairs is not None:
             self.pairs(before, frame)
-
-
-class HeldSlates:
-    """Sends slates for as long as the gate holds pictures back, from a thread of its own: the pipeline may hang.
-
-    `slates` are drawn beforehand, so that the first one leaves at once.
-    """
-
-    def __init__(
-        self, gate: Gate, egress: Egress, slates: Mapping[HoldKind, HostFrame], clock: Clock, period_s: float
-    ) -> None:
-        self._gate, self._egress, self._clock, self._period_s = gate, egress, clock, period_s
-        duration_ns = round(period_s * 1e9)
-        self._slates = {
-            kind: replace(slate, duration_ns=duration_ns, scene=SLATE_SCENE) for kind, slate in slates.items()
-        }
-        self._thread: threading.Thread | None = None
-        self._changed = threading.Condition()
-        self._ended = False
-
-    def follow(self) -> None:
-        """The gate has changed: the first slate leaves before this returns."""
-        with self._changed:
-            kind = self._gate.hold
-            if kind and not self._ended:
-                self._egress.send_now(self._slates[kind], slate=True)
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="livefuse-hold", daemon=True)
-                    self._thread.start()
-            self._changed.notify_all()
-
-    def end(self) -> None:
-        """No more slates: the sinks are about to be completed."""
-        with self._changed:
-            self._ended = True
-            thread = self._thread
-            self._changed.notify_all()
-        if thread is not None:
-            thread.join()
-
-    def _run(self) -> None:
-        with self._changed:
-            while self._gate.hold and not self._ended:
-                kind = self._gate.hold
-                if not self._changed.wait(self._period_s) and self._gate.hold == kind and kind:
-                    self._egress.send_now(self._slates[kind], slate=True)
-            self._thread = None

@@ -104,6 +104,11 @@ class Outputs:
     def errors(self) -> list[Exception]:
         return [worker.error for worker in self._workers if worker.error is not None]
 
+    @property
+    def all_failed(self) -> bool:
+        """Whether nothing is left to write to."""
+        return bool(self.errors) and len(self.errors) == len(self)
+
     def _worker(self, sink: Sink, url: str) -> SinkWorker:
         with self._changing:
             if self._closed:  # nobody would ever complete it

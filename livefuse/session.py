@@ -6,12 +6,10 @@ asyncio is for control: `run` starts the threads and waits; frames never pass th
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from livefuse.adaptive.governor import Governor
@@ -22,43 +20,32 @@ from livefuse.composite.marks import Marks
 from livefuse.composite.stage import Bitmap
 from livefuse.config import Config
 from livefuse.doors import Doors
-from livefuse.egress import Egress, HeldSlates, Pairs
-from livefuse.engines import Loaded
-from livefuse.environment import environment
+from livefuse.egress import Egress, Pairs
 from livefuse.errors import EmptySource, Interrupted, NotRunning, SessionError
-from livefuse.frame import HostFrame
 from livefuse.gate import HOLD_WORDS, Gate, HoldKind
+from livefuse.held_slates import HeldSlates, hold_slates, slate_of, slate_period_s
 from livefuse.idle import Onlookers
 from livefuse.loop import PipelineLoop
 from livefuse.mailbox import Every, Latest, Mailbox
-from livefuse.memory import resident_bytes
 from livefuse.outputs import Outputs
 from livefuse.retire import Retire
+from livefuse.session_report import SessionReport
 from livefuse.sinks.base import Sink, StreamInfo
 from livefuse.source.base import Source
 from livefuse.stages import Stages, build_stages
 from livefuse.stats import Stats
 from livefuse.swap.base import Look
+from livefuse.threads import Threads, waker
 
 log = logging.getLogger("livefuse")
 
 State = Literal["new", "opening", "running", "closed"]
 
-_JOIN_S = 10.0
-_USUAL_FPS = 30  # of sources that do not say, and the most at which slates leave
+_USUAL_FPS = 30  # of sources that do not say
 _FRAME_S = 1 / 30
 
 
-@dataclass(slots=True)
-class _Threads:
-    capture: Capture
-    loop: PipelineLoop
-    sinks: Outputs
-    slates: HeldSlates
-    onlookers: Onlookers | None
-
-
-class Session(Changes):
+class Session(SessionReport, Changes):
     """One source, one pipeline, any number of sinks.
 
     `every_frame` is for files: nothing is dropped or paced, and if anything fails, outputs are given up. Otherwise the
@@ -85,7 +72,7 @@ class Session(Changes):
         self.clock = clock or MonotonicClock()
         self._source, self._given_sinks, self._stages = source, sinks, stages
         self._every, self._always, self._doors = every_frame, always, doors or Doors()
-        self._threads: _Threads | None = None
+        self._threads: Threads | None = None
         self._gate = Gate(hold)
         self._ended = asyncio.Event()
         self._stopped = self._over = False
@@ -100,7 +87,7 @@ class Session(Changes):
         """
         if self.state != "new":
             raise SessionError(f"this session is {self.state}; a session runs once", hint="make a new Session")
-        self._tell = _waker(asyncio.get_running_loop(), self._ended)
+        self._tell = waker(asyncio.get_running_loop(), self._ended)
         self.state = "opening"
         try:
             await asyncio.to_thread(self._open_first)
@@ -134,66 +121,6 @@ class Session(Changes):
         self._threads.slates.follow()
         return self.covered(wait_s)
 
-    def covered(self, wait_s: float = 0.0) -> bool:
-        """Whether all sinks show the slate that `hold` asked for; waits so long for those that do not yet."""
-        return not self._gate.hold or self._threads is None or self._threads.sinks.covered(wait_s)
-
-    @property
-    def held(self) -> HoldKind:
-        """What `hold` said last."""
-        return self._gate.hold
-
-    @property
-    def idle(self) -> bool:
-        """Whether the pipeline rests, as nobody looks."""
-        return self._gate.idle
-
-    def record(self) -> dict[str, Any]:
-        """The record of design §6, so far."""
-        threads = self._threads
-        if threads is not None:
-            self._stats.dropped["capture"] = threads.loop.dropped_at_capture
-        lanes = sum(lane.nbytes for lane in threads.loop.lanes) if threads else 0
-        memory = {"vram_bytes": 0, "rss_bytes": resident_bytes(), "lane_bytes": lanes}
-        record = self._stats.record(memory, environment()) | {"recent": self._stats.recent.record(self.clock.now_ns())}
-        if threads is not None:
-            info = threads.capture.info
-            record["source"] = {"width": info.width, "height": info.height, "fps": round(float(info.fps), 3)}
-        governor = self._running.governor if self._running else None
-        gate = {} if self._every else {"hold": self._gate.hold, "idle": self._gate.idle}
-        return record | gate | ({"adaptive": governor.record()} if governor else {})
-
-    def histograms(self) -> dict[str, Any]:
-        """Stage, latency and interval times as `Buckets` count them."""
-        return self._stats.histograms()
-
-    def frame_age_s(self) -> float | None:
-        """Seconds since the last frame left the pipeline; None while none has, or none is meant to."""
-        if self._gate.shut:
-            return None
-        age_ns = self._stats.newest_age_ns(self.clock.now_ns())
-        return None if age_ns is None else age_ns / 1e9
-
-    @property
-    def sink_urls(self) -> dict[str, str]:
-        """Running sinks by name."""
-        return self._threads.sinks.urls if self._threads else {}
-
-    @property
-    def networks(self) -> tuple[Loaded, ...]:
-        """Those that it has loaded, in the order in which that was done."""
-        engines = self._running.stages.engines if self._running else None
-        return engines.loaded if engines else ()
-
-    @property
-    def frames_out(self) -> int:
-        """Frames that have left the pipeline."""
-        return self._stats.out
-
-    def fps(self) -> float:
-        """Frames per second over the last two seconds."""
-        return self._stats.fps(self.clock.now_ns())
-
     def _open_first(self) -> None:
         with self._changing:  # what is changed meanwhile is changed once all is there
             self._open()
@@ -215,7 +142,7 @@ class Session(Changes):
             log.warning("no face to put on (--face): with privacy closed, every picture leaves covered")
         self._assemble(self._source, self._stages, look)
         assert self._threads is not None
-        self._start(self._threads, given)
+        self._threads.start([*((sink, "") for sink in self._always), *given], halted=lambda: self._stopped)
 
     def _assemble(self, source: Source, stages: Stages, look: Look) -> None:
         config, info = self.config, source.info
@@ -227,7 +154,7 @@ class Session(Changes):
         )
         inbox: Mailbox[Captured] = Every() if self._every else Latest()
         egress = Egress(sinks, self._gate, self.clock)
-        cover = self._slate(stream, "camera paused")
+        cover = slate_of(config.privacy, stream, "camera paused")
         retire = Retire(config.privacy, stages.pipeline, egress, self._gate, cover, self.clock, self._stats)
         if self.pairs is not None:
             self.pairs.begin(stream, self._gate)
@@ -238,25 +165,13 @@ class Session(Changes):
             live=None if self._every else config.live, gate=self._gate, governor=governor, on_end=self._tell,
         )  # fmt: skip
         self._inbox = inbox
-        slates = self._held_slates(stream, egress, cover)
-        self._threads = _Threads(self._capture(source), loop, sinks, slates, self._onlookers(sinks))
+        drawn = dict.fromkeys(HOLD_WORDS, cover) if self._every else hold_slates(config.privacy, stream)
+        slates = HeldSlates(self._gate, egress, drawn, self.clock, slate_period_s(stream))
+        self._threads = Threads(self._capture(source), loop, sinks, slates, self._onlookers(sinks))
         self._running = Running(stages, loop, marks, sinks, governor)
         if governor is not None:
             marks.note = lambda: governor.note
             governor.govern(self.ladder(config, look))
-
-    def _slate(self, stream: StreamInfo, words: str) -> HostFrame:
-        from livefuse.composite.slate import slate
-
-        picture = self.config.privacy.slate or None
-        return slate(stream.format, stream.height, stream.width, stream.colour, words, picture)
-
-    def _held_slates(self, stream: StreamInfo, egress: Egress, cover: HostFrame) -> HeldSlates:
-        """Drawn now, where they can be needed: a panic must not wait for it."""
-        same = self._every or bool(self.config.privacy.slate)
-        drawn = {kind: cover if same else self._slate(stream, words) for kind, words in HOLD_WORDS.items()}
-        period_s = 1 / min(_USUAL_FPS, float(stream.fps or _USUAL_FPS))
-        return HeldSlates(self._gate, egress, drawn, self.clock, period_s)
 
     def _onlookers(self, sinks: Outputs) -> Onlookers | None:
         def looked_at() -> bool:
@@ -269,16 +184,6 @@ class Session(Changes):
 
     def _drawn(self) -> list[Bitmap]:
         return self._marks()  # made once the source has told its size, before the first frame
-
-    def _start(self, threads: _Threads, given: Sequence[tuple[Sink, str]]) -> None:
-        threads.sinks.open([*((sink, "") for sink in self._always), *given])
-        threads.slates.follow()
-        threads.loop.start()
-        if threads.onlookers is not None:
-            threads.onlookers.start()
-        if self._stopped:
-            threads.capture.halt()
-        threads.capture.start()
 
     def _named_sinks(self) -> list[tuple[Sink, str]]:
         return [(self._open_sink(url), url) for url in self.config.sinks]
@@ -319,7 +224,7 @@ class Session(Changes):
             await self._ended.wait()
             self._ended.clear()
             sinks = self._threads.sinks
-            if sinks.errors and (self._every or len(sinks.errors) == len(sinks)):
+            if sinks.errors and (self._every or sinks.all_failed):
                 self._threads.capture.halt()
                 break
 
@@ -330,46 +235,17 @@ class Session(Changes):
             if self._source is not None:
                 self._source.close()
             return
-        capture, loop, sinks = self._threads.capture, self._threads.loop, self._threads.sinks
-        capture.halt()
-        for thread in (capture, loop):
-            if thread.ident is not None:
-                thread.join(_JOIN_S)
-        if self._threads.onlookers is not None:
-            self._threads.onlookers.end()
-        self._threads.slates.end()
-        whole = not self._every or (not self._stopped and self._first_error() is None)
-        sinks.close(keep=whole and self._stats.out > 0)
+        self._threads.end_pictures()
+        whole = not self._every or (not self._stopped and self._threads.first_error() is None)
+        self._threads.sinks.close(keep=whole and self._stats.out > 0)
         if self.pairs is not None:
             self.pairs.end()
 
-    def _first_error(self) -> Exception | None:
-        if self._threads is None:
-            return None
-        errors = [self._threads.loop.error, self._threads.capture.error, *self._threads.sinks.errors]
-        return next((error for error in errors if error is not None), None)
-
     def _raise_first_error(self) -> None:
-        threads = self._threads
-        assert threads is not None
-        fatal = [threads.loop.error, threads.capture.error]
-        sink_errors = threads.sinks.errors
-        if self._every or (sink_errors and len(sink_errors) == len(threads.sinks)):
-            fatal += sink_errors
-        for error in fatal:
-            if error is not None:
-                raise error
+        assert self._threads is not None
+        if (error := self._threads.fatal_error(every=self._every)) is not None:
+            raise error
         if self._every and self._stopped:
             raise Interrupted("stopped before the end; nothing was written", hint="run the same command again")
         if not self._stats.captured and not self._stopped:
             raise EmptySource(f"{self.config.source}: ended without a single frame", hint="is it a video?")
-
-
-def _waker(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> Callable[[], None]:
-    """Sets an asyncio event from any thread, also while the loop is shutting down."""
-
-    def wake() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-            loop.call_soon_threadsafe(event.set)
-
-    return wake
