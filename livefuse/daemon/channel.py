@@ -8,17 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
-from typing import Any
 
 from livefuse.clock import Clock, MonotonicClock
-from livefuse.config import Config, make_config
+from livefuse.config import Config
 from livefuse.daemon.cameras import Cameras
+from livefuse.daemon.channel_changes import ChannelChanges, besides, closed
 from livefuse.daemon.history import History
-from livefuse.daemon.report import Reported, State
-from livefuse.daemon_config import WebRtcConfig, laid_over
+from livefuse.daemon.report import State
+from livefuse.daemon_config import WebRtcConfig
 from livefuse.doors import Doors
-from livefuse.errors import LivefuseError, NeedsRestart, NotRunning, SessionError, SinkLost, SourceError
+from livefuse.errors import LivefuseError, SessionError, SinkLost, SourceError
 from livefuse.gate import HoldKind
 from livefuse.session import Session
 from livefuse.source.base import Source
@@ -37,7 +36,7 @@ _SLATED_S, _LOOK_S = 0.1, 0.002
 _AGAIN = (SourceError, SinkLost)
 
 
-class Channel(Reported):
+class Channel(ChannelChanges):
     """All methods belong to the event loop. `config` is what the next session begins with."""
 
     def __init__(
@@ -129,100 +128,9 @@ class Channel(Reported):
         if self._audio is not None:
             self._audio.close()
 
-    async def change(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
-        """Lay nested settings over what holds now: `live` names the keys that a running session took without a hitch.
-
-        What it cannot take restarts it; if that fails, all is as before, but for privacy that was to be closed: that happens
-        at once, whatever other change is going on, and stays.
-        Raises: UnknownKey, BadValue, and whatever the new settings lack.
-        """
-        make_config(laid_over(self._now().model_dump(), overrides), origin="request")  # what is wrong closes nothing
-        with self._closing(overrides.get("privacy", {}).get("mode", "")):
-            return await self._change(overrides)
-
-    async def _change(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
-        async with self._changing:
-            await self._opened()
-            config = make_config(laid_over(self._now().model_dump(), overrides), origin="request")
-            with self.history.noting(self._now):
-                told = await self._change_to(config.model_copy(update={"sinks": _besides(config.sinks)}))
-            await asyncio.to_thread(self.cameras.follow, self.config.sinks)
-            return told
-
-    async def add_sink(self, url: str) -> str:
-        """The name of the new sink. Raises: BadValue, SinkError."""
-        async with self._changing:
-            await self._opened()
-            if not self._runs():
-                raise NotRunning(f"{self.name} is {self.state}", hint="start it first, or set its `sinks`")
-            assert self.session is not None
-            name = await asyncio.to_thread(self.session.add_sink, url)
-            self.config = self.session.config
-            return name
-
-    async def remove_sink(self, name: str) -> None:
-        """Raises: NotHere, SessionError."""
-        async with self._changing:
-            await self._opened()
-            if not self._runs():
-                raise NotRunning(f"{self.name} is {self.state}", hint="start it first, or set its `sinks`")
-            assert self.session is not None
-            await asyncio.to_thread(self.session.remove_sink, name)
-            self.config = self.session.config
-            await asyncio.to_thread(self.cameras.follow, self.config.sinks)
-
-    @contextlib.contextmanager
-    def _closing(self, mode: str) -> Iterator[None]:
-        """Whoever closes privacy may have to wait for a change that takes long; the pictures do not."""
-        if mode != "closed":
-            yield
-            return
-        self._closers += 1
-        try:
-            with self.session.closing() if self.session is not None else contextlib.nullcontext():
-                yield
-        finally:
-            self._closers -= 1
-
     def _sound(self, webrtc: WebRtcConfig) -> AudioOut:
         held_ns = BROWSERS_HOLD_NS if webrtc.playout_delay else 0  # browsers then show pictures at once, but not sound
         return AudioOut(lambda: self.broadcast.video_latency_ns, self._clock, lead_ns=held_ns)
-
-    async def _change_to(self, config: Config) -> dict[str, Any]:
-        before = self._now()
-        if not self._runs():
-            again = self.state in ("starting", "failed")  # it may be just this that keeps it from running
-            if again:
-                await self._restart_with(config, before)
-            self.config = config
-            return {"live": [], "restarted": again}
-        assert self.session is not None
-        try:
-            keys = await asyncio.to_thread(self.session.change, config)
-        except NeedsRestart:
-            await self._restart_with(config, before)
-            return {"live": [], "restarted": True}
-        except LivefuseError:
-            self.config = self.session.config  # privacy may have been closed
-            raise
-        self.config = config
-        return {"live": keys, "restarted": False}
-
-    async def _restart_with(self, config: Config, before: Config) -> None:
-        try:
-            await self._begin_with(config)
-        except LivefuseError:
-            if config.privacy.mode == "closed":
-                before = _closed(before)
-            with contextlib.suppress(LivefuseError):  # it may not have run before either
-                await self._begin_with(before)
-            raise
-
-    async def _opened(self) -> None:
-        """A session that is just being opened is waited for: a change would miss it."""
-        if self.state == "starting" and self.error is None:
-            with contextlib.suppress(LivefuseError):
-                await self.settled()
 
     async def _begin_with(self, config: Config | None) -> None:
         stops = self._stops
@@ -286,9 +194,9 @@ class Channel(Reported):
         return self._error
 
     def _session(self) -> Session:
-        config = self.config.model_copy(update={"sinks": _besides(self.config.sinks)})
+        config = self.config.model_copy(update={"sinks": besides(self.config.sinks)})
         if self._closers:
-            config = _closed(config)
+            config = closed(config)
         session = Session(
             config,
             always=[self.broadcast.sink()],
@@ -307,12 +215,3 @@ class Channel(Reported):
         else:
             source = open_source(url, stall_ms=self.config.live.lost_ms)
         return source if self._audio is None else self._audio.follow(source)
-
-
-def _closed(config: Config) -> Config:
-    return config.model_copy(update={"privacy": config.privacy.model_copy(update={"mode": "closed"})})
-
-
-def _besides(sinks: tuple[str, ...]) -> tuple[str, ...]:
-    """The sinks that are not a channel's anyway: it is always watched by WebRTC, and needs no sink to keep it going."""
-    return tuple(url for url in sinks if url != "null:" and not url.startswith("webrtc:"))
