@@ -13,14 +13,12 @@ import pytest
 
 from livefuse.frame import blank_frame
 from livefuse.source.synthetic.blocks import Stamp, draw_blocks
-from tests.e2e.browser import ARGUMENTS, Pages, chromium, pages, standing_daemon
+from tests.e2e.browser import ARGUMENTS, Pages, chromium
 from tests.e2e.pictures import SMALL
 from tests.e2e.serving import Daemon, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
-
-__all__ = ["pages", "standing_daemon"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import pytest
-from playwright.sync_api import Page
 
-from tests.e2e.browser import Pages, browser, pages, standing_daemon
+from tests.e2e.browser import Pages
 from tests.e2e.serving import Daemon, until
 from tests.e2e.test_studio_look import CONFIG
 
-__all__ = ["browser", "pages", "standing_daemon"]
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

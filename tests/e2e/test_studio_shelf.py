@@ -16,6 +16,8 @@ from tests.unit.source_clips import write_clip
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
 SERVE = """
 source = "synthetic:320x240@10"
 [identity]

@@ -12,7 +12,7 @@ import pytest
 
 from livefuse.frame import U8
 from livefuse.source.synthetic.blocks import read_blocks
-from tests.e2e.browser import GONE, Pages
+from tests.e2e.browser import Pages
 from tests.e2e.pictures import SMALL, luma
 from tests.e2e.serving import Daemon, until
 
@@ -194,13 +194,3 @@ def test_one_sentence_says_why(served: Daemon, pages: Pages) -> None:
     for after, config, network, words in SENTENCES:
         found = page.evaluate(_CAUSE, [10, record(0, 0), after, config, network])
         assert words in found["words"] if words else found is None
-
-
-def test_the_stage_comes_back_after_the_daemon(served: Daemon, pages: Pages) -> None:
-    pages.expect(GONE)
-    pages.expect("ERR_INCOMPLETE_CHUNKED_ENCODING")  # its events end in the middle
-    page = studio(pages, served)
-    served.kill()
-    page.wait_for_selector(".stage-frame[data-state=reconnecting]", timeout=30_000)
-    served.start()
-    page.wait_for_selector(".stage-frame[data-state=live]", timeout=30_000)
