@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from livefuse.adaptive.governor import Governor
 from livefuse.capture import Capture, Captured
-from livefuse.changes import Changes, Running
+from livefuse.changeover import Running
+from livefuse.changes import Changes
 from livefuse.clock import Clock, MonotonicClock
 from livefuse.composite.marks import Marks
 from livefuse.composite.stage import Bitmap

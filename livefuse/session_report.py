@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from livefuse.changes import Running
+from livefuse.changeover import Running
 from livefuse.clock import Clock
 from livefuse.engines import Loaded
 from livefuse.environment import environment
