@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,11 +32,18 @@ def served(standing_daemon: Callable[[str], Daemon]) -> Daemon:
     return standing_daemon(SERVE)
 
 
-@pytest.fixture
-def page(served: Daemon, pages: Pages) -> Page:
-    page = pages.open(served.page("/"), ready="commit")
+@pytest.fixture(scope="module")
+def opened(served: Daemon, standing_pages: Pages) -> Page:
+    standing_pages.expect("status of 422")  # what is refused on purpose
+    page = standing_pages.open(served.page("/"), ready="commit")
     page.locator("html[data-daemon=here]").wait_for(state="attached")
     return page
+
+
+@pytest.fixture
+def page(opened: Page, standing_pages: Pages) -> Iterator[Page]:
+    yield opened
+    standing_pages.check()
 
 
 def view(page: Page, name: str) -> None:
@@ -83,6 +90,9 @@ def test_a_preset_is_saved_applied_by_its_key_and_taken_back(served: Daemon, pag
     page.keyboard.press("Enter")
     card = page.get_by_role("article", name="late-show")
     card.get_by_text("0.9").wait_for()
+    until(
+        lambda: page.evaluate("document.activeElement.textContent").startswith("Save"), "who asked has the focus again"
+    )
     served.api("PATCH", "/sessions/live", json={"swap": {"seam": 0.1}})
     card.get_by_role("button", name="What changes").click()
     page.get_by_role("dialog").get_by_text("late-show would change one thing").wait_for()
@@ -94,10 +104,7 @@ def test_a_preset_is_saved_applied_by_its_key_and_taken_back(served: Daemon, pag
     until(lambda: served.session()["config"]["swap"]["seam"] == 0.1, "undo takes it back")
 
 
-def test_a_preset_is_passed_on_and_a_deleted_one_comes_back(
-    served: Daemon, pages: Pages, page: Page, tmp_path: Path
-) -> None:
-    pages.expect("status of 422")  # what is refused on purpose
+def test_a_preset_is_passed_on_and_a_deleted_one_comes_back(served: Daemon, page: Page, tmp_path: Path) -> None:
     served.api("PUT", "/presets/evening", json={"swap": {"seam": 0.25}})
     view(page, "presets")
     card = page.get_by_role("article", name="evening")
@@ -116,10 +123,7 @@ def test_a_preset_is_passed_on_and_a_deleted_one_comes_back(
     page.get_by_role("alert").get_by_text("`swap.sean`, `wings`").wait_for()
 
 
-def test_a_file_is_swapped_from_the_form_to_the_download(
-    served: Daemon, pages: Pages, page: Page, tmp_path: Path
-) -> None:
-    pages.expect("status of 422")  # what is refused on purpose
+def test_a_file_is_swapped_from_the_form_to_the_download(served: Daemon, page: Page, tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "holiday.mp4")
     view(page, "jobs")
     page.get_by_label("its path on the daemon's machine").fill(str(clip))
@@ -139,9 +143,8 @@ def test_a_file_is_swapped_from_the_form_to_the_download(
     page.get_by_role("alert").get_by_text("No such file").wait_for()
 
 
-def test_they_fit_a_phone(served: Daemon, pages: Pages) -> None:
-    page = pages.open(served.page("/"), ready="commit", viewport={"width": 390, "height": 844})
-    page.locator("html[data-daemon=here]").wait_for(state="attached")
+def test_they_fit_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
     for name in ("models", "jobs", "presets"):
         view(page, name)
         page.locator(f"#view-{name} .view-body button").first.wait_for()

@@ -87,6 +87,10 @@ def test_other_languages(served: Daemon, pages: Pages) -> None:
     page = ready(pages.open(served.page("/"), locale="de-DE"))
     assert page.locator("html").get_attribute("lang") == "de"
     assert page.locator(".tabs").inner_text().split() != ["Live", "Models", "Jobs", "Presets", "Connect"]
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate(
+        "() => [...document.querySelectorAll('.tabs a')].every((tab) => tab.getBoundingClientRect().right <= innerWidth)"
+    )
     page.locator("#settings").click()
     page.locator("dialog select").first.select_option("en")
     page.wait_for_selector("html[lang=en][data-ready=all]", state="attached")
