@@ -12,7 +12,7 @@ import httpx
 
 from livefuse import __version__
 from livefuse.errors import DaemonUnreachable, LivefuseError
-from livefuse.reach import (
+from livefuse.finding import (
     TOKEN_VARIABLE,
     URL_VARIABLE,
     Running,

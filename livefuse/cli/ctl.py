@@ -154,7 +154,7 @@ def _chosen(client: Client, session: str) -> str:
 
 
 def _path(session: str, *parts: str) -> str:
-    from livefuse.reach import segment
+    from livefuse.finding import segment
 
     return "/".join(["/api/sessions", segment(session), *(segment(part) for part in parts)])
 

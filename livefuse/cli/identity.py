@@ -98,8 +98,8 @@ def identity_remove(
     by: Annotated[str, typer.Option("--by", help="Who wants it removed; your login name by default.")] = "",
 ) -> None:
     """Delete an identity's photos and all that was made of them; the log of consents keeps that there was one."""
+    from livefuse.finding import running_daemons
     from livefuse.paths import Paths
-    from livefuse.reach import running_daemons
 
     store = _store()
     found = store.find(name)

@@ -31,7 +31,7 @@ def quick(arguments: Sequence[str]) -> int | None:
 
 def hold(what: str, session: str, daemon: str = "") -> Mapping[str, Any]:
     """One request, without an HTTP library. Raises: what the daemon refuses, DaemonUnreachable, BadValue."""
-    from livefuse.reach import find_daemon, segment
+    from livefuse.finding import find_daemon, segment
 
     told: Mapping[str, Any] = find_daemon(daemon).press(
         f"/api/sessions/{segment(session)}/{what}" if session else f"/api/{what}"

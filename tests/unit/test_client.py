@@ -70,7 +70,7 @@ class TestFind:
             raise PermissionError(1, "Operation not permitted")
 
         told(tmp_path, 7853)
-        monkeypatch.setattr("livefuse.reach.os.kill", refused)
+        monkeypatch.setattr("livefuse.finding.os.kill", refused)
         assert running_daemons(tmp_path) == []
 
     @pytest.mark.parametrize("text", ["", "{", "[]", '"words"', "{}", '{"url": 1, "token": "", "pid": "x"}'])

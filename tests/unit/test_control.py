@@ -23,7 +23,7 @@ from livefuse.cli.quick import quick
 from livefuse.client import Client
 from livefuse.config import Config, IdentityConfig
 from livefuse.errors import BadValue, DaemonUnreachable, LivefuseError, NotAllowed, NotHere
-from livefuse.reach import Reached
+from livefuse.finding import Reached
 from livefuse.swap.identity.store import IdentityStore
 from tests.unit.api_calls import Api, fake_api
 from tests.unit.web_fakes import FakeChannel

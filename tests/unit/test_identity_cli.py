@@ -142,6 +142,15 @@ def test_removal_asks_on_a_terminal_and_wants_yes_elsewhere(
     assert ok(capsys, "list") == ""
 
 
+def test_whoever_removes_a_face_is_told_what_becomes_of_sessions(
+    folder: Path, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ok(capsys, "add", "Ada", "a.png", "--consent", "self")
+    monkeypatch.setattr("livefuse.finding.running_daemons", lambda _: [object()])
+    assert run_command(["identity", "remove", "Ada", "--yes"]) == 0
+    assert "sessions that wear it take it off" in capsys.readouterr().err
+
+
 def test_a_damaged_record_is_told_and_can_be_removed(folder: Path, capsys: Said) -> None:
     told = json.loads(ok(capsys, "add", "Ada", "a.png", "--consent", "self", "--json"))
     (Path(told["shots"][0]["file"]).parent / "consent.json").unlink()
