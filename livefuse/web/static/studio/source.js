@@ -52,7 +52,10 @@ class SourcePanel {
   async begin() {
     this.studio.on("config", () => this.#show());
     this.studio.on("summary", () => this.#show());
-    this.studio.on("online", () => this.listed && this.#list()); // after the daemon was away
+    this.studio.on("online", () => {
+      this.resumed = false;
+      if (this.listed) this.#list(); // after the daemon was away
+    });
     pageCamera.addEventListener("state", () => this.#pageCameraChanged());
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.#fillDevices());
     this.studio.on("identities", () => this.listed || this.#list()); // once the token is known
@@ -152,12 +155,13 @@ class SourcePanel {
     return { device: this.device.value, width, height, microphone: this.sound.checked };
   }
 
-  // The page that gave its camera before a reload gives it again, if the browser lets it without a question.
+  // The page that gave its camera before a reload, or before the daemon's restart, gives it again, if the browser lets it without a question.
   async #resume() {
+    if (!["idle", "failed"].includes(pageCamera.state)) return;
     if (this.resumed || this.#busy || !this.studio.summary || this.studio.summary.publisher) return;
     this.resumed = true;
     const options = await remembered();
-    if (options && pageCamera.state === "idle") await this.#openBrowser(options);
+    if (options && pageCamera.state !== "live") await this.#openBrowser(options);
   }
 
   #pageCameraChanged() {

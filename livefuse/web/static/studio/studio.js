@@ -166,6 +166,8 @@ function offline(error) {
   connected = false;
   document.documentElement.dataset.daemon = "away";
   at("away").hidden = false;
+  at("state").dataset.state = "starting";
+  write(at("state-words"), t("Interrupted"));
   write(at("away-words"), t("The daemon does not answer. This page comes back by itself."));
   studio.tell("offline", error);
 }
