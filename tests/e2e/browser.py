@@ -83,6 +83,10 @@ class Pages:
     def close(self) -> None:
         for context in self._contexts:
             context.close()
+        self.check()
+
+    def check(self) -> None:
+        """Raises: AssertionError for errors that no test has expected."""
         unexpected = [error for error in self.errors if not any(p.search(error) for p in self._allowed)]
         assert not unexpected, "errors on the console:\n" + "\n".join(unexpected)
 
@@ -147,6 +151,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def pages(browser: Browser) -> Iterator[Pages]:
+    pages = Pages(browser)
+    yield pages
+    pages.close()
+
+
+@pytest.fixture(scope="module")
+def standing_pages(browser: Browser) -> Iterator[Pages]:
+    """For a page that all tests of a file use: to load one anew takes longer than most of them."""
     pages = Pages(browser)
     yield pages
     pages.close()

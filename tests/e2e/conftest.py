@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import shared_folder
-from tests.e2e.browser import browser, daemon, pages, standing_daemon  # noqa: F401  (fixtures)
+from tests.e2e.browser import browser, daemon, pages, standing_daemon, standing_pages  # noqa: F401  (fixtures)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

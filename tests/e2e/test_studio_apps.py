@@ -36,6 +36,7 @@ TYPES = """() => {
 NAMES = ("name", "description", "title", "label", "message", "hint", "detail", "note", "what", "by", "who", "licence", "source",
          "error", "about", "problem", "input", "output", "folder", "where", "url", "value")  # fmt: skip
 MARKUP = "<img src=x onerror=hacked=1>"
+_NAMED = "(view) => document.querySelector(`#view-${view}`).innerHTML.split('&lt;img src=x').length - 1"
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +161,7 @@ def test_names_are_never_markup(served: Daemon, pages: Pages, tmp_path: Path) ->
     shown = 0
     for view in ("live", "models", "jobs", "presets", "connect"):
         page.evaluate("(view) => (location.hash = view)", view)
-        page.wait_for_timeout(1000)
+        until(lambda view=view: page.evaluate(_NAMED, view) > 1, f"{view} shows names")  # type: ignore[misc]
         assert page.locator("img[src=x]").count() == 0, view
         shown += page.content().count("&lt;img src=x")
     assert shown > 20

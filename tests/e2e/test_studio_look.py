@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,16 +29,22 @@ def served(standing_daemon: Callable[[str], Daemon]) -> Daemon:
     return standing_daemon(CONFIG)
 
 
-@pytest.fixture
-def look(served: Daemon, pages: Pages) -> Page:
+@pytest.fixture(scope="module")
+def opened(served: Daemon, standing_pages: Pages) -> Page:
     """The studio with every group of the panel open."""
-    page = pages.open(served.page("/"), viewport={"width": 1440, "height": 900})
+    page = standing_pages.open(served.page("/"), viewport={"width": 1440, "height": 900})
     page.wait_for_selector(".look-group", state="attached")
     page.evaluate(
         """for (const one of document.querySelectorAll('[data-panel=look], .look-group:not(.look-all)')) one.open = true"""
     )
     page.wait_for_function("document.querySelector('[data-key=\"swap.seam\"] input[type=number]').value !== ''")
     return page
+
+
+@pytest.fixture
+def look(opened: Page, standing_pages: Pages) -> Iterator[Page]:
+    yield opened
+    standing_pages.check()
 
 
 def item(page: Page, key: str) -> Any:
@@ -71,6 +77,7 @@ def test_a_slider_acts_at_once_not_too_often_and_its_last_value_holds(served: Da
     until(lambda: held(served, "swap.seam") == 0.9, "the last value holds")
     # what has happened meanwhile is only told while the page is asked
     until(lambda: look.evaluate("1") and sent[-1:] == [0.9], "the page's requests are noted")
+    look.remove_listener("request", note)
     assert sent[0] == 0.51
     assert sent == sorted(sent)
     assert len(sent) <= took_ms / 125 + 2
@@ -120,6 +127,7 @@ def test_a_model_that_is_not_here_is_offered_where_it_can_be_fetched(served: Dae
     swapper.get_by_text("more can be fetched").click()
     swapper.get_by_role("button", name="Get it (278 MB): inswapper_128_fp16").click()
     until(lambda: look.evaluate("location.hash") == "#models", "the models are shown")
+    look.evaluate("location.hash = 'live'")
 
 
 def test_every_setting_is_within_reach(served: Daemon, look: Page) -> None:
