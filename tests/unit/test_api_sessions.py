@@ -130,7 +130,7 @@ def test_sinks_of_a_session_that_does_not_run_are_settings(api: Api) -> None:
 def test_presets_over_http(api: Api) -> None:
     assert api("PUT", "/api/presets/soft", json={"swap": {"seam": 0.9}}).status_code == 201
     assert api("PUT", "/api/presets/soft", json={"swap": {"seam": 0.8}}).status_code == 200
-    assert api("GET", "/api/presets").json() == {"presets": ["soft"]}
+    assert api("GET", "/api/presets").json()["presets"] == ["soft"]
     assert api("GET", "/api/presets/soft").json() == {"name": "soft", "config": {"swap": {"seam": 0.8}}}
     assert api("POST", "/api/sessions/live/preset/soft").json()["live"] == ["swap"]
     assert api.daemon.channels["live"].changes == [{"swap": {"seam": 0.8}}]

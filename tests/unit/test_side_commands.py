@@ -71,7 +71,7 @@ def test_models_list(home: Path) -> None:
     assert by_name["yunet_n"]["status"] == "missing"
     assert by_name["yunet_n"]["licence"] == "Apache-2.0"
     lines = livefuse("list").stdout.splitlines()
-    assert lines[0].split() == ["NAME", "KIND", "STATUS", "SIZE", "LICENCE", "WHAT"]
+    assert lines[0].split() == ["NAME", "KIND", "STATUS", "SIZE", "MS", "HERE", "LICENCE", "WHAT"]
     assert len(lines) == 1 + len(by_name), "one line a model, also into a pipe"
 
 
