@@ -71,7 +71,9 @@ class Pages:
 
     def context(self, **options: Any) -> BrowserContext:
         context = self._browser.new_context(**options)
-        context.on("console", lambda said: self._heard(said.text) if said.type == "error" else None)
+        context.on(
+            "console", lambda said: self._heard(f"{said.text} {said.location['url']}") if said.type == "error" else None
+        )
         context.on("weberror", lambda error: self._heard(f"uncaught: {error.error}"))
         self._contexts.append(context)
         return context

@@ -113,7 +113,7 @@ def test_a_publisher_without_a_token_is_asked_for_one(served: Daemon, pages: Pag
     assert focused(page) == "token"
     page.keyboard.type("wrong")
     page.keyboard.press("Enter")
-    pages.expect("40[13]")
+    pages.expect("status of 40[13]")
     page.locator("#start").press("Enter")
     until(lambda: page.locator("#token-form").is_visible(), "a wrong token is asked for again")
     page.locator("#token").fill(served.token)

@@ -96,7 +96,7 @@ def test_ten_viewers_of_one_session(daemon: Serve, pages: Pages) -> None:
 
 def test_the_page_plays_again_after_the_daemon_was_killed(daemon: Serve, pages: Pages) -> None:
     pages.expect(GONE)
-    pages.expect("404")  # a daemon that just begins knows neither the session nor the old connection
+    pages.expect("status of 404")  # a daemon that just begins knows neither the session nor the old connection
     served = daemon(SMALL)
     page = pages.open(f"{served.url}/live")
     until_state(page, "live")
@@ -131,7 +131,7 @@ def test_a_clean_page_shows_the_picture_and_nothing_else(daemon: Serve, pages: P
 
 
 def test_a_player_that_needs_the_token_asks_for_it(daemon: Serve, pages: Pages) -> None:
-    pages.expect("401|403")
+    pages.expect("status of 40[13]")
     served = daemon(SMALL + '[serve]\nview = "token"\n')
     page = pages.open(f"{served.url}/live")
     until_state(page, "refused")

@@ -30,7 +30,7 @@ def served(standing_daemon: Callable[[str], Daemon]) -> Daemon:
 
 @pytest.fixture(scope="module")
 def opened(served: Daemon, standing_pages: Pages) -> Page:
-    standing_pages.expect("422")  # photos that are refused on purpose
+    standing_pages.expect("status of 422")  # photos that are refused on purpose
     page = standing_pages.open(served.page("/"), permissions=["camera"])
     page.locator("html[data-ready=all]").wait_for(state="attached")
     page.locator("[data-face='synthetic:46']").wait_for()

@@ -106,7 +106,7 @@ async function fetchKind(kind) {
   if (kind === "sinks") return { sinks: (await ask(studio.path("/sinks"))).sinks };
   if (kind === "stats") return { stats: await ask(studio.path("/stats")) };
   const { config, ...summary } = await ask(studio.path());
-  return { summary, config };
+  return config ? { summary, config } : { summary }; // who has no token yet is told the summary alone
 }
 
 function refreshAll() {
