@@ -52,7 +52,7 @@ def test_playing_goes_on_over_a_lossy_network(daemon: Callable[[str], Daemon], p
     before = frames_of(page)
     page.wait_for_timeout(PLAYED_S * 1000)
     shown, gaps = frames_of(page) - before, gaps_ms(page)
-    assert relay.lost > 20, f"the relay lost {relay.lost} of {relay.passed}"
+    assert relay.lost > 5, f"the relay lost {relay.lost} of {relay.passed}"
     assert shown > 0.5 * FPS * PLAYED_S, f"{shown} pictures in {PLAYED_S} s"
     assert max(gaps) < 2000, f"stood still for {max(gaps):.0f} ms"
     assert page.evaluate("livefuse.whep.lostCount") == 0, "one connection all the time"

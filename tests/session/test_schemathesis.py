@@ -78,7 +78,8 @@ def requests_of(described: Any, check: Callable[[Any], None], most: int) -> None
     """To every operation but streams, which have no end, those that take SDP, and readiness, which may be a 503."""
     bounded = settings(max_examples=most, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     operations = [
-        result.ok() for result in described.exclude(path_regex="/(events|whip|whep|compare|readyz)(/|$)").get_all_operations()
+        result.ok()
+        for result in described.exclude(path_regex="/(events|whip|whep|compare|readyz)(/|$)").get_all_operations()
     ]
     assert len(operations) > 40
     for operation in operations:
