@@ -389,7 +389,7 @@ def test_what_was_encoded_before_a_hold_is_not_sent_in_it_nor_after_it() -> None
                 sent, dropped = broadcast.record()["viewers"][0]["sent_pictures"], broadcast.dropped
                 sink.write(due(50))  # encoded, and waits for the event loop, which we do not let go on
                 gate.hold_as("panic", clock.now_ns())
-                gate.hold_as(hold, clock.now_ns())  # type: ignore[arg-type]
+                gate.hold_as(hold, clock.now_ns())
                 await until(lambda: broadcast.dropped == dropped + 1)  # noqa: B023
                 assert broadcast.record()["viewers"][0]["sent_pictures"] == sent
             before = keys(broadcast)
