@@ -106,6 +106,8 @@ def test_a_preset_is_saved_applied_by_its_key_and_taken_back(served: Daemon, pag
 
 def test_a_preset_is_passed_on_and_a_deleted_one_comes_back(served: Daemon, page: Page, tmp_path: Path) -> None:
     served.api("PUT", "/presets/evening", json={"swap": {"seam": 0.25}})
+    page.reload(wait_until="commit")  # the view lists what there was when it was opened
+    page.locator("html[data-daemon=here]").wait_for(state="attached")
     view(page, "presets")
     card = page.get_by_role("article", name="evening")
     card.get_by_text("More").click()

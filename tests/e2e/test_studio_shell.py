@@ -55,7 +55,7 @@ def test_views_are_opened_by_keys_but_not_by_what_is_typed(served: Daemon, pages
     page.keyboard.press("?")
     assert "Alt + 2" in (page.locator("dialog .keys").text_content() or "")
     page.keyboard.press("Escape")
-    assert page.locator("dialog").count() == 0
+    page.locator("dialog").wait_for(state="detached")
 
     go(page, "live")
     page.evaluate("""() => {

@@ -146,7 +146,7 @@ def test_measuring_over_http(api: Api, held: Held, speeds: Speeds) -> None:
     api.refused("POST", "/api/models/peppa/measure", 409, "LF0902")
     api.refused("POST", "/api/models/nothing/measure", 404, "LF0901")
     api.refused("POST", "/api/models/openseeface/measure", 422, "LF0102", json={"providers": ["steam"]})
-    api.refused("POST", "/api/models/openseeface/measure", 500, "LF0601", json={"providers": ["qnn"]})
+    api.refused("POST", "/api/models/openseeface/measure", 422, "LF0102", json={"providers": ["qnn"]})
     api.refused("POST", "/api/models/openseeface/measure", 401, "LF0903", token=None)
     speeds.keep(speed(model="peppa_wutz", sha256="", weights="random"))
     assert api("GET", "/api/models/peppa", token=None).json()["speeds"][0]["median_ms"] == 5.0

@@ -422,7 +422,6 @@ def test_a_viewer_cannot_have_again_what_was_before_a_hold() -> None:
                 await watched.stream._retransmit(number)
             await asyncio.sleep(0.1)
             assert len(viewer.packets) == seen
-            await asyncio.to_thread(sink.write, picture(90))
-            await until(lambda: len(viewer.packets) > seen)
+            await show_until(sink, lambda: len(viewer.packets) > seen)
 
     run(scene)

@@ -19,6 +19,7 @@ export function mount(host, studio) {
   host.append(view.tools(), view.deleted, view.grid, view.empty, view.history);
   studio.on("config", () => view.lookBack());
   studio.on("session", () => view.lookBack());
+  addEventListener("hashchange", () => location.hash === "#presets" && view.refresh()); // others keep presets, too
   return view.refresh();
 }
 
