@@ -9,6 +9,7 @@ of as long a stretch in which nothing is pressed: what the machine does by itsel
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from livefuse.bench.clip import parse_resolution
 from livefuse.bench.webrtc.browser import find_chromium
 from livefuse.bench.webrtc.measure import Options
 from livefuse.bench.webrtc.servers import server
+from tests.bench.studio import until
 from tests.e2e.browser import ARGUMENTS
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def longest_ms(page: Page, key: str) -> float:
     if key:
         before = page.evaluate(_IDENTITY)
         page.keyboard.press(key)
-        page.wait_for_function(f"(before) => ({_IDENTITY}) !== before", arg=before)
+        until(page, f"({_IDENTITY}) !== {json.dumps(before)}")
     page.wait_for_timeout(_AROUND_MS)
     return float(page.evaluate(_LONGEST, since))
 
@@ -59,7 +61,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"{running.url}/#token={running.token}")
         page.wait_for_selector("html[data-ready=all]", state="attached")
-        page.wait_for_function("studio.stream?.getVideoPlaybackQuality().totalVideoFrames > 60")
+        until(page, "studio.stream?.getVideoPlaybackQuality().totalVideoFrames > 60")
         page.evaluate(_NOTE)
         still, changed = [], []
         for number in range(asked.changes):
