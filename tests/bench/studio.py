@@ -14,6 +14,7 @@ import os
 import statistics
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from livefuse.bench.webrtc.browser import find_chromium
 from livefuse.bench.webrtc.measure import Options, bench_environment
 from livefuse.bench.webrtc.process import use_of
 from livefuse.bench.webrtc.servers import Server, server
+from livefuse.errors import DaemonUnreachable
 from tests.e2e.browser import ARGUMENTS
 
 if TYPE_CHECKING:
@@ -88,12 +90,21 @@ def chromium_pids() -> Iterator[int]:
             yield pid
 
 
+def used() -> dict[int, float]:
+    """Processor seconds so far, by process."""
+    seconds = {}
+    for pid in chromium_pids():
+        with suppress(DaemonUnreachable):  # it has just ended
+            seconds[pid] = use_of(pid).cpu_s
+    return seconds
+
+
 def busy(page: Page, seconds: float) -> float:
-    """Processor seconds per second of all of Chromium."""
-    pids = list(chromium_pids())
-    before, began_s = sum(use_of(pid).cpu_s for pid in pids), time.monotonic()
+    """Processor seconds per second of all of Chromium; of processes that come and go, what was seen of them."""
+    before, began_s = used(), time.monotonic()
     page.wait_for_timeout(1e3 * seconds)
-    return (sum(use_of(pid).cpu_s for pid in pids) - before) / (time.monotonic() - began_s)
+    after = used()
+    return sum(after[pid] - before.get(pid, 0.0) for pid in after) / (time.monotonic() - began_s)
 
 
 def costs(browser: Browser, running: Server, token: str, seconds: float) -> list[dict[str, Any]]:
