@@ -124,5 +124,6 @@ def tame(case: Any) -> None:
 def test_the_daemon_still_runs_and_wrote_nothing_elsewhere(daemon: Serving) -> None:
     told = httpx.get(f"{daemon.listening.url}/api/sessions/live").json()
     assert told["state"] in ("running", "starting", "stopped")
-    strays = [path.name for path in Path.cwd().iterdir() if path.name not in ("config", "state", "identities", "cache")]
+    ours = ("config", "state", "identities", "cache", "recordings")
+    strays = [path.name for path in Path.cwd().iterdir() if path.name not in ours]
     assert strays == []

@@ -125,16 +125,13 @@ function risky(item, studio, sender) {
     }));
     if (!agreed) studio.tell("config", studio.config);
     else if (value === item.risky) sender.set(item.key, value);
-    else await closed(studio, item.key, sender);
+    else sender.setAll([...WHOLE, [item.key, value]]);
   };
 }
 
-// Parts of a real face that were left in the picture on purpose end first: closed privacy rules them out.
-async function closed(studio, key, sender) {
-  const { areas, regions } = studio.config.mask;
-  if (areas.length || regions.length) await studio.change({ mask: { areas: [], regions: [] } });
-  sender.set(key, "closed");
-}
+// Closed privacy rules out that parts of a real face are left in the picture on purpose. What holds now is not asked: this page
+// may not have been told yet.
+const WHOLE = [["mask.areas", []], ["mask.regions", []]];
 
 function everySetting(studio, sender) {
   const body = h("div", { class: "all-settings" });

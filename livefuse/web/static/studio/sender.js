@@ -17,8 +17,15 @@ export class Sender {
   }
 
   set(key, value) {
-    this.#waiting.delete(key); // the newest value goes last
-    this.#waiting.set(key, value);
+    this.setAll([[key, value]]);
+  }
+
+  // Settings that only hold together go together.
+  setAll(values) {
+    for (const [key, value] of values) {
+      this.#waiting.delete(key); // the newest value goes last
+      this.#waiting.set(key, value);
+    }
     if (!this.#running) this.#run();
   }
 
