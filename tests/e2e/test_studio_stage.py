@@ -131,6 +131,7 @@ def test_panic_is_private_at_once_also_in_the_comparison(served: Daemon, pages: 
     until(lambda: halves(page), "a pair of pictures again")
     page.keyboard.press(" ")
     until(lambda: served.session()["hold"] == "pause", "a break")
+    page.wait_for_selector(".stage-frame[data-state=pause]")
     page.keyboard.press(" ")
     until(lambda: served.session()["hold"] == "", "the break is over")
 

@@ -205,11 +205,12 @@ class SourcePanel {
   async #act(key, work) {
     if (this.#busy) return;
     this.#busy = true;
+    const opened = this.#opened;
     const { button } = this.parts[key];
     button.setAttribute("aria-busy", "true");
     try {
       await work();
-      this.#opened = "";
+      if (this.#opened === opened) this.#opened = ""; // what was opened meanwhile stays open
     } catch (error) {
       if (key === "browser") pageCamera.stop();
       this.studio.fail(error);

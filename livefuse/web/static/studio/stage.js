@@ -69,6 +69,7 @@ class Stage {
     const { studio } = this;
     const sent = studio.ask(studio.path(kind ? `/${kind}` : "/resume"), { method: "POST" });
     this.asked = kind;
+    this.asking = sent;
     this.show();
     try {
       await sent;
@@ -76,7 +77,7 @@ class Stage {
     } catch (error) {
       studio.fail(error);
     } finally {
-      this.asked = null;
+      if (this.asking === sent) this.asked = null; // else something else has been asked for since
       this.show();
     }
   }

@@ -69,8 +69,14 @@ const studio = {
 
   async refresh(kind) {
     const session = studio.session;
+    const turn = ++turns;
     const told = await fetchKind(kind).catch((error) => (error.needsToken ? wantToken(error) : null));
-    if (told && session === studio.session) for (const [name, value] of Object.entries(told)) studio.tell(name, value);
+    if (!told || session !== studio.session) return;
+    for (const [name, value] of Object.entries(told)) {
+      if (turn < (answered.get(name) ?? 0)) continue; // answers may overtake each other: the one asked for last holds
+      answered.set(name, turn);
+      studio.tell(name, value);
+    }
   },
 
   async busy(button, promise) {
@@ -100,6 +106,9 @@ const studio = {
   },
 };
 globalThis.studio = studio; // for the console
+
+let turns = 0;
+const answered = new Map(); // by name, which of `refresh`'s turns was told last
 
 async function fetchKind(kind) {
   if (kind in LISTS) return { [kind]: await ask(LISTS[kind]) };
