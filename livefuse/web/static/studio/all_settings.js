@@ -6,8 +6,8 @@ import { t } from "./words.js";
 
 const HIDDEN = new Set(["privacy.mode"]); // closing and opening have words and a question of their own, above
 
-// Draws into `host`: `show` takes each configuration that holds, `find` leaves what has these words, and is not shown `besides`, and says how much.
-export async function allSettings(host, change) {
+// Draws into `host`; a key that is `pending` keeps what was asked for. `show` takes each configuration that holds, `find` leaves what has these words, and is not shown `besides`, and says how much.
+export async function allSettings(host, change, pending) {
   const known = [...(await settings()).values()].filter((one) => !HIDDEN.has(one.key));
   const fields = new Map(known.map((one) => [one.key, field(one, change)]));
   const sections = [...grouped(known)].map(([name, list]) => {
@@ -17,7 +17,7 @@ export async function allSettings(host, change) {
   fill(host, sections.map((one) => one.element));
   return {
     show(config) {
-      for (const [key, one] of fields) one.set(valueAt(config, key));
+      for (const [key, one] of fields) if (!pending(key)) one.set(valueAt(config, key));
     },
     find(words, besides = new Set()) {
       const hit = (one) => one.words.includes(words) && !(words && besides.has(one.key));
@@ -45,11 +45,13 @@ function field(said, change) {
   input.setAttribute("aria-label", said.key);
   input.setAttribute("aria-describedby", id);
   let held;
+  let settled; // what stands there when nobody is typing
   const name = said.key.split(".").pop();
   const element = h("label", { class: "all-setting", dataset: { key: said.key } }, h("span", { class: "all-name" }, h("code", {}, name), h("span", { class: "quiet", id }, said.description)), input);
   const put = (value) => {
     if (input.type === "checkbox") input.checked = value === true;
     else input.value = written(said, value);
+    settled = input.value;
     element.classList.toggle("changed", !same(value, said.default));
   };
   input.addEventListener("change", () => {
@@ -60,6 +62,7 @@ function field(said, change) {
       input.setCustomValidity("");
       return put(held);
     }
+    settled = input.value;
     if (!same(value, held)) change(said.key, value);
   });
   return {
@@ -68,7 +71,7 @@ function field(said, change) {
     words: `${said.key} ${said.description}`.toLowerCase(),
     set(value) {
       held = value;
-      if (document.activeElement !== input || input.type === "checkbox") put(value);
+      if (document.activeElement !== input || input.value === settled || input.type === "checkbox") put(value);
     },
   };
 }

@@ -138,7 +138,7 @@ function everySetting(studio, sender) {
   const element = h("details", { class: "look-group look-all" }, h("summary", {}, h("h3", {}, t("All settings"))), body);
   let [all, words, besides] = [null, "", new Set()];
   const drawn = async () => {
-    all ??= allSettings(body, (key, value) => sender.set(key, value));
+    all ??= allSettings(body, (key, value) => sender.set(key, value), (key) => sender.pending(key));
     const { show, find } = await all;
     if (studio.config) show(studio.config);
     return find(words, besides);
