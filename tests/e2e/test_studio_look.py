@@ -119,6 +119,31 @@ def test_real_faces_are_shown_only_when_somebody_agrees(served: Daemon, look: Pa
     assert held(served, "mask.areas") == []
 
 
+def test_closing_waits_for_no_other_change_and_is_refused_with_none(look: Page) -> None:
+    sent = look.evaluate("""async () => {
+        const { Sender } = await import('/static/studio/sender.js');
+        const [sent, answers] = [[], []];
+        const sender = new Sender((change) => new Promise((done) => {
+            sent.push(change);
+            answers.push(done);
+        }));
+        sender.set('swap.seam', 0.7); // never answered in time
+        sender.set('privacy.mode', 'open');
+        sender.set('track.hold_frames', 9);
+        sender.setNow([['mask.areas', []], ['privacy.mode', 'closed']]);
+        const pending = sender.pending('privacy.mode');
+        const atOnce = sent.length;
+        for (let i = 0; i < 3; i++) {
+            answers.splice(0).forEach((done) => done());
+            await new Promise((done) => setTimeout(done, 200));
+        }
+        return { sent, atOnce, pending, after: sender.pending('privacy.mode') };
+    }""")
+    closing = {"mask": {"areas": []}, "privacy": {"mode": "closed"}}
+    assert sent["sent"] == [{"swap": {"seam": 0.7}}, closing, {"track": {"hold_frames": 9}}]
+    assert (sent["atOnce"], sent["pending"], sent["after"]) == (2, True, False)
+
+
 def test_a_model_that_is_not_here_is_offered_where_it_can_be_fetched(served: Daemon, look: Page) -> None:
     models = {one["name"]: one for one in served.api("GET", "/models")["models"]}
     assert not models["inswapper_128_fp16"]["installed"]

@@ -125,7 +125,7 @@ function risky(item, studio, sender) {
     }));
     if (!agreed) studio.tell("config", studio.config);
     else if (value === item.risky) sender.set(item.key, value);
-    else sender.setAll([...WHOLE, [item.key, value]]);
+    else await sender.setNow([...WHOLE, [item.key, value]]);
   };
 }
 

@@ -8,6 +8,7 @@ export class Sender {
   #change;
   #waiting = new Map();
   #sending = new Set();
+  #urgent = new Set();
   #running = false;
   #last = -EVERY_MS;
 
@@ -17,21 +18,23 @@ export class Sender {
   }
 
   set(key, value) {
-    this.setAll([[key, value]]);
+    this.#waiting.delete(key); // the newest value goes last
+    this.#waiting.set(key, value);
+    if (!this.#running) this.#run();
   }
 
-  // Settings that only hold together go together.
-  setAll(values) {
-    for (const [key, value] of values) {
-      this.#waiting.delete(key); // the newest value goes last
-      this.#waiting.set(key, value);
-    }
-    if (!this.#running) this.#run();
+  // Settings that only hold together, by themselves and now: nothing else's refusal or slowness holds them back, and what
+  // waited to be said of them is not said any more.
+  async setNow(values) {
+    const keys = (this.#urgent = new Set(values.map(([key]) => key)));
+    for (const key of keys) this.#waiting.delete(key);
+    await this.#change(nested(values));
+    if (this.#urgent === keys) this.#urgent = new Set();
   }
 
   // Whether what the daemon says of a key may be older than what was asked for.
   pending(key) {
-    return this.#waiting.has(key) || this.#sending.has(key);
+    return this.#waiting.has(key) || this.#sending.has(key) || this.#urgent.has(key);
   }
 
   async #run() {
